@@ -102,36 +102,42 @@ void file_forget(const void *data, size_t bytes)
     if (first < past) madvise((char *)data + (first - start), past - first, MADV_DONTNEED);
 }
 
+#define CANNOT_TELL "cannot tell whether it is there"
+
+/* What the path leads to. *there is false where that does not exist, also at the end of a link. */
+static int look_at(const char *path, struct stat *info, bool *there, Err *e)
+{
+    *there = false;
+    if (!path) return err_set(e, ERR_NOMEM, "out of memory: a path could not be composed");
+    *there = !sys_stat(path, info);
+    return *there || errno == ENOENT || errno == ENOTDIR ? 0 : path_error(e, errno, path, CANNOT_TELL);
+}
+
 int file_is_there(const char *path, bool *there, Err *e)
 {
     struct stat info;
-    *there = false;
-    if (!path) return err_set(e, ERR_NOMEM, "out of memory: a path could not be composed");
-    if (!sys_stat(path, &info)) {
-        *there = true;
-        return 0;
-    }
-    const int saved = errno;
-    const bool nothing = (saved == ENOENT && sys_link_stat(path, &info)) || saved == ENOTDIR;
-    return nothing ? 0 : path_error(e, saved, path, "cannot tell whether it is there");
+    TRY(look_at(path, &info, there, e));
+    if (*there) return 0;
+    if (!sys_link_stat(path, &info)) return path_error(e, ENOENT, path, CANNOT_TELL); /* a link to nothing */
+    return errno == ENOENT || errno == ENOTDIR ? 0 : path_error(e, errno, path, CANNOT_TELL);
 }
 
-bool file_is_folder(const char *path)
+int file_is_folder(const char *path, bool *is, Err *e)
 {
     struct stat info;
-    return sys_stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    const int code = look_at(path, &info, is, e);
+    *is = *is && S_ISDIR(info.st_mode);
+    return code;
 }
 
-bool file_is_same(const char *a, const char *b)
+int file_is_same(const char *a, const char *b, bool *same, Err *e)
 {
     struct stat one, other;
-    return !sys_stat(a, &one) && !sys_stat(b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
-int64_t file_size(const char *path)
-{
-    struct stat info;
-    return sys_stat(path, &info) ? 0 : (int64_t)info.st_size;
+    bool both;
+    TRY(look_at(a, &one, same, e));
+    const int code = look_at(b, &other, &both, e);
+    *same = *same && both && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return code;
 }
 
 static int64_t modification_ns(const struct stat *info)
@@ -187,9 +193,11 @@ static int make_folder(const char *path, Err *e)
 {
     if (!sys_make_folder(path)) return 0;
     const int saved = errno;
-    if (file_is_folder(path)) return 0;
-    if (saved == EEXIST) return err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);
-    return err_errno(e, saved, "%s: cannot make the folder", path);
+    bool is;
+    const int code = file_is_folder(path, &is, e);
+    if (is) return 0;
+    if (saved != EEXIST) return err_errno(e, saved, "%s: cannot make the folder", path);
+    return code ? code : err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);
 }
 
 int file_make_folders(const char *path, Err *e)

@@ -59,9 +59,12 @@ void file_forget(const void *data, size_t bytes);
  * where this cannot be determined: no permission, an input/output error, a broken link (ERR_IO), or path is NULL
  * because it could not be composed (ERR_NOMEM). */
 int file_is_there(const char *path, bool *there, Err *e);
-bool file_is_folder(const char *path);
-bool file_is_same(const char *a, const char *b); /* both exist and are one file or folder; links are followed */
-int64_t file_size(const char *path);             /* in bytes; 0 where there is no file */
+
+/* Whether the path is a folder, and whether both paths are one file or folder; links are followed. What does not exist,
+ * a link to nothing included, is no folder and not the same. Negative, with false, where this cannot be determined, as
+ * file_is_there. */
+int file_is_folder(const char *path, bool *is, Err *e);
+int file_is_same(const char *a, const char *b, bool *same, Err *e);
 
 /* A file's size and the time of its last change (ns since 1970), to notice a change. A folder and what else is no regular
  * file has 0 of both. */
@@ -83,7 +86,8 @@ typedef struct FileWatch {
 } FileWatch;
 
 int file_watch(FileWatch *w, const char *path, Err *e);
-int file_watch_check(const FileWatch *w, const char *path, bool *changed, Err *e); /* path: for messages. Fails: ERR_IO */
+int file_watch_check(const FileWatch *w, const char *path, bool *changed,
+                     Err *e); /* path: for messages. Fails: ERR_IO */
 void file_watch_end(FileWatch *w);
 
 /* Makes a folder to write into, and those above it, as mkdir -p does; leftovers of killed processes in it are

@@ -197,8 +197,9 @@ static int check_test_set(const ComparisonSettings *s, Err *e)
     int code = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !code; i++) {
         char *folder = path_format(e, "%s/%s", s->dataset, parts[i]);
-        code = folder ? 0 : ERR_NOMEM;
-        if (!code && !file_is_folder(folder))
+        bool is_folder;
+        code = file_is_folder(folder, &is_folder, e);
+        if (!code && !is_folder)
             code =
                 err_set(e, ERR_VALUE, "%s is no folder: --test needs imagesTs, and labelsTs to evaluate with", folder);
         mem_free(folder);

@@ -178,8 +178,9 @@ static int share_folder(const char *from, const char *to, const char *wanted, Er
 static int share_part(const char *from, const char *to, const char *name, Err *e)
 {
     char *source = path_format(e, "%s/%s", from, name), *target = path_format(e, "%s/%s", to, name);
-    int code = source && target ? 0 : ERR_NOMEM;
-    if (!code) code = file_is_folder(source) ? share_folder(source, target, NULL, e) : share_file(source, target, e);
+    bool is_folder;
+    int code = target ? file_is_folder(source, &is_folder, e) : ERR_NOMEM;
+    if (!code) code = is_folder ? share_folder(source, target, NULL, e) : share_file(source, target, e);
     mem_free(source);
     mem_free(target);
     return code;
@@ -349,9 +350,11 @@ static int share_references(const Work *w, Err *e)
 static int add_images(Work *w, Err *e)
 {
     char *images = path_format(e, "%s/images%s", w->s->dataset, w->s->of_test ? "Ts" : "Tr");
-    if (images && file_is_folder(images)) command_add(&w->command, "--images=%s", images);
+    bool is_folder;
+    const int code = file_is_folder(images, &is_folder, e);
+    if (is_folder) command_add(&w->command, "--images=%s", images);
     mem_free(images);
-    return images ? 0 : ERR_NOMEM;
+    return code;
 }
 
 static int evaluate(Work *w, Err *e)

@@ -39,10 +39,12 @@ static int add_files(Text *t, int *files, const char *folder, Err *e)
     *files = 0;
     for (int i = 0; i < list.count && !code; i++) {
         char *path = path_format(e, "%s/%s", folder, list.names[i]);
-        const bool is_file = path && !file_is_folder(path);
-        if (is_file) code = add_file(t, path, e);
-        else if (!path) code = ERR_NOMEM;
-        *files += is_file;
+        bool is_folder;
+        code = file_is_folder(path, &is_folder, e);
+        if (!code && !is_folder) {
+            code = add_file(t, path, e);
+            ++*files;
+        }
         mem_free(path);
     }
     file_list_free(&list);

@@ -49,9 +49,9 @@ static int add_part(Conversion *c, const ImagePairs *part, const char *name, boo
 {
     char *images_name = path_format(e, "images%s", name), *labels_name = path_format(e, "labels%s", name);
     char *images = NULL, *masks = NULL;
-    int code = images_name && labels_name ? conversion_find_folder(&images, c, images_name, e) : ERR_NOMEM;
+    int code = images_name && labels_name ? conversion_find_folder(&images, c->in, images_name, e) : ERR_NOMEM;
     if (!code && images && labelled) code = conversion_need_folder(&masks, c, labels_name, EXPECTED, e);
-    else if (!code && images) code = conversion_find_folder(&masks, c, labels_name, e);
+    else if (!code && images) code = conversion_find_folder(&masks, c->in, labels_name, e);
     if (!code && images) {
         ImagePairs pairs = *part;
         pairs.images = images;

@@ -92,8 +92,8 @@ int conversion_add_pairs(Conversion *c, const ImagePairs *p, Err *e);
 /* Adds a fold: training items of these groups are validated, all others trained on. Fails: ERR_NOMEM. */
 int conversion_add_fold(Conversion *c, const int *groups, int count, Err *e);
 
-/* Sets *path to IN/NAME, owned by the caller, if that is a folder, else to NULL. Fails: ERR_IO, ERR_NOMEM. */
-int conversion_find_folder(char **path, const Conversion *c, const char *name, Err *e);
+/* Sets *path to FOLDER/NAME, owned by the caller, if that is a folder, else to NULL. Fails: ERR_IO, ERR_NOMEM. */
+int conversion_find_folder(char **path, const char *folder, const char *name, Err *e);
 
 /* The same, where the folder must exist. `expected` tells what IN should be, for the message. Fails: ERR_VALUE too. */
 int conversion_need_folder(char **path, const Conversion *c, const char *name, const char *expected, Err *e);

@@ -130,12 +130,13 @@ int conversion_add_fold(Conversion *c, const int *groups, int count, Err *e)
 
 /* ---- paths ---- */
 
-int conversion_find_folder(char **path, const Conversion *c, const char *name, Err *e)
+int conversion_find_folder(char **path, const char *folder, const char *name, Err *e)
 {
-    bool there;
-    *path = path_format(e, "%s/%s", c->in, name);
-    const int code = file_is_there(*path, &there, e);
-    if (!code && file_is_folder(*path)) return 0;
+    bool there, is_folder;
+    *path = path_format(e, "%s/%s", folder, name);
+    int code = file_is_there(*path, &there, e);
+    if (!code) code = file_is_folder(*path, &is_folder, e);
+    if (!code && is_folder) return 0;
     mem_free(*path);
     *path = NULL;
     return code;
@@ -149,7 +150,9 @@ static char *find_deeper(const Conversion *c, const char *name)
     if (file_list(&list, c->in, NULL)) return NULL;
     for (int i = 0; i < list.count && !found; i++) {
         char *inside = path_format(NULL, "%s/%s/%s", c->in, list.names[i], name);
-        if (inside && file_is_folder(inside)) found = path_format(NULL, "%s/%s", c->in, list.names[i]);
+        bool is_folder;
+        if (inside && !file_is_folder(inside, &is_folder, NULL) && is_folder)
+            found = path_format(NULL, "%s/%s", c->in, list.names[i]);
         mem_free(inside);
     }
     file_list_free(&list);
@@ -158,9 +161,11 @@ static char *find_deeper(const Conversion *c, const char *name)
 
 int conversion_need_folder(char **path, const Conversion *c, const char *name, const char *expected, Err *e)
 {
-    TRY(conversion_find_folder(path, c, name, e));
+    bool is_folder;
+    TRY(conversion_find_folder(path, c->in, name, e));
     if (*path) return 0;
-    if (!file_is_folder(c->in)) return err_set(e, ERR_VALUE, "%s: is no folder: expected %s", c->in, expected);
+    TRY(file_is_folder(c->in, &is_folder, e));
+    if (!is_folder) return err_set(e, ERR_VALUE, "%s: is no folder: expected %s", c->in, expected);
     char *deeper = find_deeper(c, name);
     if (deeper) err_set(e, ERR_VALUE, "%s: has no folder %s, but %s has: give that one as IN", c->in, name, deeper);
     else err_set(e, ERR_VALUE, "%s: has no folder %s: expected %s", c->in, name, expected);

@@ -181,11 +181,12 @@ static int write_middle(const char *to, const Array *label, int shrink, Err *e)
 static int write_label(const Conversion *c, const ConversionItem *item, const Geometry *frame, Err *e)
 {
     Array label = {0};
+    bool is_folder;
     char *to = conversion_target(c, "labels", item, ".png", e);
     int code = to ? array_new(&label, DTYPE_U8, 3, frame->shape_zyx, e) : e->code;
+    if (!code) code = file_is_folder(item->label, &is_folder, e);
     if (!code)
-        code = file_is_folder(item->label) ? read_masks(label.data, item, frame, e)
-                                           : read_types(label.data, item->label, frame, e);
+        code = is_folder ? read_masks(label.data, item, frame, e) : read_types(label.data, item->label, frame, e);
     if (!code) code = write_middle(to, &label, c->shrink, e);
     array_free(&label);
     mem_free(to);

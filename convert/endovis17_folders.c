@@ -38,17 +38,6 @@ int endovis17_value(const char *folder)
 
 /* ---- finding the folders ---- */
 
-static int find_inside(char **path, const char *folder, const char *name, Err *e)
-{
-    bool there;
-    *path = path_format(e, "%s/%s", folder, name);
-    const int code = file_is_there(*path, &there, e);
-    if (!code && file_is_folder(*path)) return 0;
-    mem_free(*path);
-    *path = NULL;
-    return code;
-}
-
 /* Notes a folder; one that was found before is a fault. */
 static void note(Search *s, char **known, char *found, int number)
 {
@@ -66,11 +55,12 @@ static int visit_sequence(Search *s, const char *folder, int number, Err *e)
     static const char *const places[] = {"TypeSegmentation", "gt/TypeSegmentation", "ground_truth/TypeSegmentation"};
     Sequence *q = &s->sequences[number];
     char *frames, *masks = NULL, *types = NULL;
-    TRY(find_inside(&frames, folder, "left_frames", e));
-    int code = find_inside(&types, folder, places[2], e);
-    if (!code) code = find_inside(&masks, folder, "ground_truth", e);
+    TRY(conversion_find_folder(&frames, folder, "left_frames", e));
+    int code = conversion_find_folder(&types, folder, places[2], e);
+    if (!code) code = conversion_find_folder(&masks, folder, "ground_truth", e);
     const bool is_training = masks && !types;
-    for (int i = 0; i < 2 && !types && !is_training && !code; i++) code = find_inside(&types, folder, places[i], e);
+    for (int i = 0; i < 2 && !types && !is_training && !code; i++)
+        code = conversion_find_folder(&types, folder, places[i], e);
     char *copy = frames && !code ? mem_strdup(folder, e) : NULL;
     if (frames && !code && !copy) code = ERR_NOMEM;
     note(s, is_training ? &q->training : &q->test, copy, number);
@@ -96,10 +86,10 @@ static int walk(Search *s, const char *folder, int depth, Err *e)
     for (int i = 0; i < list.count && !code; i++) {
         const int number = sequence_number(list.names[i]);
         char *path = path_format(e, "%s/%s", folder, list.names[i]);
-        if (!path) code = ERR_NOMEM;
-        else if (!file_is_folder(path)) code = 0;
-        else if (number) code = visit_sequence(s, path, number, e);
-        else if (depth > 1) code = walk(s, path, depth - 1, e);
+        bool is_folder;
+        code = file_is_folder(path, &is_folder, e);
+        if (!code && is_folder && number) code = visit_sequence(s, path, number, e);
+        else if (!code && is_folder && depth > 1) code = walk(s, path, depth - 1, e);
         mem_free(path);
     }
     file_list_free(&list);

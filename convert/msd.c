@@ -49,7 +49,7 @@ static int find(Conversion *c, Err *e)
     TRY(task_json_read(c, e));
     TRY(add_training(c, e));
     task_json_compare(c);
-    TRY(conversion_find_folder(&images, c, "imagesTs", e));
+    TRY(conversion_find_folder(&images, c->in, "imagesTs", e));
     const ImagePairs pairs = {.images = images, .part = "Ts"};
     const int code = images ? conversion_add_pairs(c, &pairs, e) : 0;
     mem_free(images);

@@ -26,7 +26,7 @@ static const char *const channels[] = {"R", "G", "B"};
 static int find_set(char **path, const Conversion *c, const char *const *names, Err *e)
 {
     *path = NULL;
-    for (; *names && !*path; names++) TRY(conversion_find_folder(path, c, *names, e));
+    for (; *names && !*path; names++) TRY(conversion_find_folder(path, c->in, *names, e));
     return 0;
 }
 
@@ -34,8 +34,10 @@ static int add_set(Conversion *c, const char *folder, const char *part, Err *e)
 {
     char *images = path_format(e, "%s/images", folder), *maps = path_format(e, "%s/labels", folder);
     const ImagePairs pairs = {.images = images, .labels = maps, .label_suffix = "_label", .part = part};
-    int code = images && maps ? 0 : ERR_NOMEM;
-    if (!code && !(file_is_folder(images) && file_is_folder(maps)))
+    bool has_images, has_maps;
+    int code = file_is_folder(images, &has_images, e);
+    if (!code) code = file_is_folder(maps, &has_maps, e);
+    if (!code && !(has_images && has_maps))
         code = err_set(e, ERR_VALUE, "%s: expected the folders images and labels in it", folder);
     if (!code) code = conversion_add_pairs(c, &pairs, e);
     mem_free(maps);

@@ -18,7 +18,7 @@ static int add_folder(Conversion *c, const char *kind, const char *part, Err *e)
 {
     FileList list = {0};
     char *folder, *name = path_format(e, "%s%s", kind, part);
-    int code = name ? conversion_find_folder(&folder, c, name, e) : ERR_NOMEM;
+    int code = name ? conversion_find_folder(&folder, c->in, name, e) : ERR_NOMEM;
     mem_free(name);
     if (code || !folder) return code;
     code = file_list(&list, folder, e);

@@ -37,11 +37,11 @@ static void report_others(const OtherFiles *s, const char *folder, const char *f
                           FaultList *faults)
 {
     if (!s->count) return;
-    Err none;
-    char *path = path_format(&none, "%s/%s", folder, s->first);
+    bool is_folder;
+    char *path = path_format(NULL, "%s/%s", folder, s->first);
+    file_is_folder(path, &is_folder, NULL); /* only for the message */
     fault_add(faults, FAULT_WARNING, "%s: %d file(s) ignored, the first is %s%s: expected names as %s%s", folder,
-              s->count, s->first, path && file_is_folder(path) ? ", a folder, which is not searched" : "", form,
-              ending);
+              s->count, s->first, is_folder ? ", a folder, which is not searched" : "", form, ending);
     mem_free(path);
 }
 

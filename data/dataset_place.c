@@ -60,13 +60,14 @@ static int refuse_folder(const char *folder, Err *e)
 
 int dataset_expect_folder(const char *folder, Err *e)
 {
-    bool there, has;
+    bool there, is_folder, has;
     TRY(file_is_there(folder, &there, e));
     if (!there) {
         err_set(e, ERR_IO, "%s: does not exist: expected the folder of a dataset, with dataset.json in it", folder);
         return path_hint(e, folder);
     }
-    if (!file_is_folder(folder))
+    TRY(file_is_folder(folder, &is_folder, e));
+    if (!is_folder)
         return err_set(e, ERR_IO, "%s: a file: give the folder of the dataset, which contains dataset.json", folder);
     TRY(has_json(&has, folder, ".", e));
     return has ? 0 : refuse_folder(folder, e);

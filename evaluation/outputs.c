@@ -7,10 +7,11 @@
 int outputs_check(const char *folder, Err *e)
 {
     OutFile probe;
+    bool is_folder;
     TRY(file_make_folders(folder, e));
     char *path = path_format(e, "%s/summary.json", folder);
-    int code = path ? 0 : ERR_NOMEM;
-    if (!code && file_is_folder(path)) code = err_set(e, ERR_IO, "%s: there is a folder of this file's name", path);
+    int code = file_is_folder(path, &is_folder, e);
+    if (!code && is_folder) code = err_set(e, ERR_IO, "%s: there is a folder of this file's name", path);
     if (!code) code = file_create(&probe, path, e);
     if (!code) file_abort(&probe);
     mem_free(path);

@@ -41,8 +41,9 @@ static int note_cases(Summary *s, const DocNode *cases, Err *e)
 int unfinished_note(Summary *s, const char *predictions, Err *e)
 {
     Doc doc = {0};
-    bool there;
-    if (!file_is_folder(predictions)) return 0;
+    bool there, is_folder;
+    TRY(file_is_folder(predictions, &is_folder, e));
+    if (!is_folder) return 0;
     char *path = path_format(e, "%s/predict.yaml", predictions);
     int code = path ? file_is_there(path, &there, e) : ERR_NOMEM;
     if (!code && there) {

@@ -88,8 +88,9 @@ static int probe_case(CaseSize *size, const Predictor *p, const Case *c, Err *e)
     const GridAxes axes = case_images_axes(predictor_plan(p), &first);
     const Geometry g = grid_axes_apply(&axes, &first);
     for (int i = 0; i < c->image_count; i++) {
-        const int64_t bytes = file_size(c->images[i]);
-        if (bytes > largest_file) largest_file = bytes;
+        FileVersion file;
+        TRY(file_version(&file, c->images[i], false, e));
+        if ((int64_t)file.bytes > largest_file) largest_file = (int64_t)file.bytes;
     }
     memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
     memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);

@@ -91,9 +91,13 @@ static char *find_results(const DocNode *file, const char *results, const char *
     const char *slash = strrchr(file->file, '/');
     const int folder = *results == '/' || !slash ? 0 : (int)(slash + 1 - file->file);
     char *path = path_format(e, "%.*s%s", folder, file->file, results);
-    if (!path || !absolute || file_is_folder(path) || !file_is_folder(absolute)) return path;
+    if (!path || !absolute) return path;
+    bool there, elsewhere = false;
+    int code = file_is_folder(path, &there, e);
+    if (!code && !there) code = file_is_folder(absolute, &elsewhere, e);
+    if (!code && !elsewhere) return path;
     mem_free(path);
-    return mem_strdup(absolute, e);
+    return code ? NULL : mem_strdup(absolute, e);
 }
 
 /* As find_results, with the values of a mapping. */
@@ -181,7 +185,9 @@ int configuration_expect_results(const Configuration *c, Err *e)
 {
     for (int i = 0; i < c->model_count; i++) {
         const char *results = c->models[i].results;
-        if (file_is_folder(results)) continue;
+        bool there;
+        TRY(file_is_folder(results, &there, e));
+        if (there) continue;
         return err_set(e, ERR_VALUE,
                        "%s: the results folder of model %d does not exist: %s. Write its present path into this "
                        "file, as 'results:' of that model; a relative path starts at the folder of this file",

@@ -11,6 +11,8 @@
 typedef struct Options {
     const char *paths[2];
     int count;
+    bool is_folder; /* IN */
+    Err fault;      /* that could not be determined: the run ends with it (status 1) */
 } Options;
 
 static void expect_weights(struct argp_state *state, const char *path, const char *or_else)
@@ -30,7 +32,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (options->count != 2) argp_error(state, "expected IN and OUT");
-        if (file_is_folder(paths[0])) {
+        if (file_is_folder(paths[0], &options->is_folder, &options->fault)) return 0;
+        if (options->is_folder) {
             if (!weights_check_ending(paths[1], NULL))
                 argp_error(state, "%s is a folder: expected a folder's name for OUT, not %s", paths[0], paths[1]);
             return 0;
@@ -59,9 +62,10 @@ static int convert_file(const Options *options, const CommonOptions *common, Err
 {
     const char *in = options->paths[0], *out = options->paths[1];
     WeightsFile w;
-    bool there;
+    bool there, same;
     TRY(file_is_there(out, &there, e));
-    if (there && file_is_same(in, out)) /* a checkpoint would lose its optimizer state */
+    TRY(file_is_same(in, out, &same, e));
+    if (same) /* a checkpoint would lose its optimizer state */
         return err_set(e, ERR_VALUE, "%s and %s are the same file: give OUT another name", in, out);
     if (there && !common->overwrite) return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
     TRY(weights_read(&w, in, e));
@@ -79,6 +83,13 @@ static int convert_file(const Options *options, const CommonOptions *common, Err
     }
     weights_close(&w);
     return failed;
+}
+
+static int convert(const Options *options, const CommonOptions *common, Err *e)
+{
+    *e = options->fault;
+    if (e->code) return e->code;
+    return options->is_folder ? convert_folder(options, common, e) : convert_file(options, common, e);
 }
 
 #define SAFELY_READ                                                                                                           \
@@ -108,6 +119,5 @@ int main(int argc, char **argv)
     Err e = {0};
     program_begin("convert_weights", false);
     program_parse(&program, &options, &common, argc, argv);
-    const bool is_folder = file_is_folder(options.paths[0]);
-    return program_end((is_folder ? convert_folder : convert_file)(&options, &common, &e), &e, common.quiet);
+    return program_end(convert(&options, &common, &e), &e, common.quiet);
 }

@@ -170,7 +170,8 @@ static int list_others(Others *o, const char *path, const FileList *names, const
         const char *name = names->names[i], *own = image_ending(name);
         char *whole = path_format(e, "%s/%s", path, name);
         if (!whole) return ERR_NOMEM;
-        const bool is_folder = file_is_folder(whole);
+        bool is_folder;
+        file_is_folder(whole, &is_folder, NULL); /* only for messages: what cannot be looked at is a file there */
         mem_free(whole);
         if (has_ending(name, ending) || (!is_folder && input_file_is_half(name, ending))) continue;
         input_names_add(is_folder ? &o->folders : &o->files, name);
@@ -250,7 +251,9 @@ static int add_folder(InputFiles *f, const char *path, const FileList *names, in
 int input_files_add(InputFiles *f, const char *path, int index, const DatasetInfo *info, FaultList *warnings, Err *e)
 {
     FileList names;
-    if (!file_is_folder(path)) return add_single(f, path, info->channel_count, e);
+    bool is_folder;
+    TRY(file_is_folder(path, &is_folder, e));
+    if (!is_folder) return add_single(f, path, info->channel_count, e);
     TRY(file_list(&names, path, e));
     const int code = add_folder(f, path, &names, index, info->file_ending, warnings, e);
     file_list_free(&names);

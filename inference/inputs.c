@@ -78,6 +78,17 @@ static void check_folder(InputFiles *f, int index, const char *path, int channel
                 : "with a number above those of the model's channels: each is a case of its whole name");
 }
 
+static int check_folders(InputFiles *f, const char *const *paths, int count, const DatasetInfo *info,
+                         FaultList *warnings, Err *e)
+{
+    for (int i = 0; i < count; i++) {
+        bool is_folder;
+        TRY(file_is_folder(paths[i], &is_folder, e));
+        if (is_folder) check_folder(f, i, paths[i], info->channel_count, warnings);
+    }
+    return 0;
+}
+
 /* Removes the files without a path from the list. */
 static void forget_dropped(InputFiles *f)
 {
@@ -178,10 +189,9 @@ static int group(InputList *list, InputFiles *f, const char *const *paths, int c
 {
     if (!code) {
         input_files_classify(f, info->channel_count);
-        for (int i = 0; i < count; i++)
-            if (file_is_folder(paths[i])) check_folder(f, i, paths[i], info->channel_count, &list->warnings);
+        code = check_folders(f, paths, count, info, &list->warnings, e);
         forget_dropped(f);
-        code = make_cases(list, f, info, e);
+        if (!code) code = make_cases(list, f, info, e);
     }
     input_files_free(f);
     if (code) inputs_free(list);

@@ -104,9 +104,10 @@ static int search_below(Search *s, const char *folder, int levels, Err *e);
 
 static int look_into(Search *s, const char *path, int levels, Err *e)
 {
-    bool is = false;
+    bool is_folder, is = false;
+    if (file_is_folder(path, &is_folder, NULL) || !is_folder) return 0; /* others may be readable */
     Err unreadable;
-    if (!file_is_folder(path) || is_results(&is, path, &unreadable)) return 0; /* others may be readable */
+    if (is_results(&is, path, &unreadable)) return 0;
     if (!is) return levels > 1 ? search_below(s, path, levels - 1, e) : 0;
     if (s->count++ < 8) text_add(&s->names, "%s%s", s->count > 1 ? ", " : "", path);
     if (s->count > 1) return 0;
@@ -243,14 +244,15 @@ static int find_by_file(ModelFolder *f, const char *path, Err *e)
 
 int model_folder_find(ModelFolder *f, const char *path, Err *e)
 {
-    bool there;
+    bool there, is_folder;
     *f = (ModelFolder){.fold = MODEL_ANY_FOLD};
     int code = file_is_there(path, &there, e);
     if (!code && !there) {
         code = err_set(e, ERR_VALUE, "%s does not exist: expected a results folder, or inference.yaml", path);
         path_hint(e, path);
     }
-    if (!code) code = file_is_folder(path) ? find_in_folder(f, path, e) : find_by_file(f, path, e);
+    if (!code) code = file_is_folder(path, &is_folder, e);
+    if (!code) code = is_folder ? find_in_folder(f, path, e) : find_by_file(f, path, e);
     if (code) model_folder_free(f);
     return code;
 }

@@ -8,16 +8,38 @@
 #include "data/image_files.h"
 #include "data/image_io.h"
 
-bool output_file_is_meant(const char *output) { return image_is_written(output) && !file_is_folder(output); }
+static int is_no_folder(const char *output, bool *is, Err *e)
+{
+    bool is_folder;
+    TRY(file_is_folder(output, &is_folder, e));
+    *is = !is_folder;
+    return 0;
+}
 
-const char *output_file_unknown(const char *output)
+int output_file_is_meant(const char *output, bool *is, Err *e)
+{
+    *is = false;
+    return image_is_written(output) ? is_no_folder(output, is, e) : 0;
+}
+
+int output_file_is_dicom(const char *output, bool *is, Err *e)
+{
+    *is = false;
+    return path_ends_with(output, ".dcm") ? is_no_folder(output, is, e) : 0;
+}
+
+int output_file_unknown(const char *output, const char **ending, Err *e)
 {
     static const char *const endings[] = {".gz",  ".zip", ".jpg", ".jpeg", ".gif", ".webp", ".dcm", ".mgz",
                                           ".mgh", ".mnc", ".npy", ".npz",  ".vtk", ".stl",  NULL};
-    if (image_is_written(output) || file_is_folder(output)) return NULL;
-    for (int i = 0; endings[i]; i++)
-        if (path_ends_with(output, endings[i])) return endings[i];
-    return NULL;
+    bool is_file;
+    int i = 0;
+    *ending = NULL;
+    while (endings[i] && !path_ends_with(output, endings[i])) i++;
+    if (!endings[i] || image_is_written(output)) return 0;
+    TRY(is_no_folder(output, &is_file, e));
+    if (is_file) *ending = endings[i];
+    return 0;
 }
 
 /* *is: path is one of the files that an image consists of. */

@@ -6,12 +6,15 @@
 
 #include "data/dataset.h"
 
-/* Whether an output is a file: it has an image's ending and is not a folder. */
-bool output_file_is_meant(const char *output);
+/* Whether an output is a file: it has an image's ending and is not a folder. These three fail as file_is_folder. */
+int output_file_is_meant(const char *output, bool *is, Err *e);
+
+/* Whether an output is a DICOM-SEG file. */
+int output_file_is_dicom(const char *output, bool *is, Err *e);
 
 /* The ending of an output that looks like a file in a format that cannot be written (".jpg"), and is not a folder; or
  * NULL. */
-const char *output_file_unknown(const char *output);
+int output_file_unknown(const char *output, const char **ending, Err *e);
 
 /* Checks that labels of the case, and a file that belongs to them, can be written to path; makes its folder. Fails:
  * ERR_VALUE if one of the files exists and replace is not set, or belongs to an image of the case; ERR_IO; as

@@ -39,7 +39,6 @@ static void set_prediction(PredictOptions *o, const Process *world)
     PredictionOptions *p = &o->prediction;
     p->inputs = o->inputs;
     p->output = o->common.output;
-    p->into_file = output_file_is_meant(p->output);
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
     p->tell = tell;
@@ -74,6 +73,8 @@ static int choose_device(PredictOptions *o, const Process *world, Err *e)
 static int run(PredictOptions *o, const Process *world, Err *e)
 {
     ModelChoice m;
+    *e = o->fault;
+    if (e->code) return e->code;
     set_prediction(o, world);
     if (world && o->watch.folder)
         return err_set(e, ERR_VALUE, "--watch is for one process, and %d were started: start it without mpirun",

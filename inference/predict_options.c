@@ -126,11 +126,6 @@ static const char *checkpoint_of_file(const char *text, struct argp_state *state
     return NULL;
 }
 
-bool predict_writes_dicom(const PredictOptions *o)
-{
-    return path_ends_with(o->common.output, ".dcm") && !file_is_folder(o->common.output);
-}
-
 /* With nnU-Net's -f 0 1 2 the later numbers are read as images. */
 static void check_folds(const PredictOptions *o, struct argp_state *state)
 {
@@ -147,36 +142,51 @@ static void check_folds(const PredictOptions *o, struct argp_state *state)
     }
 }
 
+/* What the paths are. *series: number of inputs that are DICOM. */
+static int look_at_paths(PredictOptions *o, int *series, const char **unknown, Err *e)
+{
+    const char *output = o->common.output;
+    *unknown = NULL;
+    *series = 0;
+    TRY(output_file_is_meant(output, &o->prediction.into_file, e));
+    TRY(output_file_is_dicom(output, &o->writes_dicom, e));
+    if (!o->writes_dicom) TRY(output_file_unknown(output, unknown, e));
+    for (int i = 0; i < o->prediction.input_count; i++) {
+        bool is;
+        TRY(series_images_meant(o->inputs[i], &is, e));
+        *series += is;
+    }
+    o->is_series = *series > 0;
+    return 0;
+}
+
 /* Inputs are all DICOM, or none is. */
-static void check_series(PredictOptions *o, struct argp_state *state)
+static void check_series(const PredictOptions *o, int series, struct argp_state *state)
 {
     const int count = o->prediction.input_count;
-    int series = 0;
-    for (int i = 0; i < count; i++) series += series_images_meant(o->inputs[i]);
-    o->is_series = series > 0;
     if (series && series < count)
         argp_error(state, "DICOM series and other images are given together: predict them one after the other");
     if (!series && (o->series.choice_count || o->series.volume))
         argp_error(state, "--series and --volume choose from DICOM files, and no input is DICOM");
-    if (series && *o->common.output && !predict_writes_dicom(o) && !output_file_is_meant(o->common.output))
+    if (series && *o->common.output && !o->writes_dicom && !o->prediction.into_file)
         argp_error(state, "-o %s: the labels of a DICOM series are one file: give -o seg.dcm or -o seg.nii.gz",
                    o->common.output);
-    for (int i = 0; i < count && !series && predict_writes_dicom(o); i++)
+    for (int i = 0; i < count && !series && o->writes_dicom; i++)
         if (access(o->inputs[i], F_OK)) argp_error(state, "-i %s: there is no such file or folder", o->inputs[i]);
-    if (!series && predict_writes_dicom(o))
+    if (!series && o->writes_dicom)
         argp_error(state, "-o %s: DICOM-SEG is written of a DICOM series: give its folder by -i", o->common.output);
 }
 
-static void check_output(const PredictOptions *o, struct argp_state *state)
+static void check_output(const PredictOptions *o, const char *unknown, struct argp_state *state)
 {
     char known[IMAGE_ENDINGS_BYTES];
-    const char *output = o->common.output, *unknown = predict_writes_dicom(o) ? NULL : output_file_unknown(output);
+    const char *output = o->common.output;
     if (unknown) {
         image_known_endings(known, true);
         argp_error(state, "-o %s: images with the ending %s cannot be written; give a folder, or a file with one of%s",
                    output, unknown, known);
     }
-    if (o->prediction.save_probabilities && (predict_writes_dicom(o) || output_file_is_meant(output)))
+    if (o->prediction.save_probabilities && (o->writes_dicom || o->prediction.into_file))
         argp_error(state, "--save-probabilities with -o %s: give a folder, because probabilities are separate files",
                    output);
 }
@@ -187,8 +197,7 @@ static void check_watch(const PredictOptions *o, struct argp_state *state)
     if (!*folder) argp_error(state, "--watch '': the path is empty: give a folder");
     if (o->prediction.input_count)
         argp_error(state, "--watch %s takes the place of -i %s: give one of them", folder, o->inputs[0]);
-    if (output_file_is_meant(o->common.output))
-        argp_error(state, "-o %s is one file: with --watch give a folder", o->common.output);
+    if (o->prediction.into_file) argp_error(state, "-o %s is one file: with --watch give a folder", o->common.output);
     if (o->common.overwrite)
         argp_error(state, "--watch with --overwrite would predict all images again at each start: give another -o");
     if (o->prediction.explain)
@@ -197,6 +206,9 @@ static void check_watch(const PredictOptions *o, struct argp_state *state)
 
 static void check_options(PredictOptions *o, struct argp_state *state)
 {
+    int series;
+    const char *unknown;
+    if (look_at_paths(o, &series, &unknown, &o->fault)) return;
     if (o->watch.settle && !o->watch.folder) argp_error(state, "--settle is for --watch FOLDER");
     if (o->watch.folder) check_watch(o, state);
     else if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
@@ -204,8 +216,8 @@ static void check_options(PredictOptions *o, struct argp_state *state)
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
     if (o->prediction.overlay && !*o->common.output) argp_error(state, "--overlay needs -o PATH, for the labels");
     check_folds(o, state);
-    check_series(o, state);
-    check_output(o, state);
+    check_series(o, series, state);
+    check_output(o, unknown, state);
 }
 
 error_t predict_parse_option(int key, char *text, struct argp_state *state)

@@ -19,7 +19,9 @@ typedef struct PredictOptions {
     PredictionOptions prediction;
     const char **choices; /* of --series; room as inputs */
     SeriesSource series;
-    bool is_series; /* the inputs are DICOM */
+    bool is_series;    /* the inputs are DICOM */
+    bool writes_dicom; /* the output is a DICOM-SEG file */
+    Err fault;         /* a path could not be looked at; the program ends with it (status 1) */
 } PredictOptions;
 
 extern const struct argp_option predict_option_list[];
@@ -27,8 +29,5 @@ extern const Habit predict_habits[];
 
 /* Of argp, with a PredictOptions as the input. */
 error_t predict_parse_option(int key, char *text, struct argp_state *state);
-
-/* Whether the output is a DICOM-SEG file. */
-bool predict_writes_dicom(const PredictOptions *o);
 
 #endif

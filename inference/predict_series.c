@@ -60,7 +60,7 @@ static int predict_images(const PredictOptions *o, const Configuration *c, const
 {
     Renamed renamed = {s, &o->prediction};
     PredictionOptions p = o->prediction;
-    const bool is_dicom = predict_writes_dicom(o);
+    const bool is_dicom = o->writes_dicom;
     p.inputs = s->inputs;
     p.input_count = s->count;
     if (is_dicom) p.output = s->labels;
@@ -115,7 +115,7 @@ int predict_series_run(const PredictOptions *o, const Configuration *c, Err *e)
     series.input_count = o->prediction.input_count;
     series.choices = o->choices;
     TRY(expect_one_model(o, c, e));
-    if (predict_writes_dicom(o)) TRY(expect_free(o, e));
+    if (o->writes_dicom) TRY(expect_free(o, e));
     TRY(open_images(&s, o, &series, c, e));
     const int code = predict_images(o, c, &s, e);
     if (code) series_images_rename(&s, e->text, sizeof e->text);

@@ -26,28 +26,43 @@ static bool is_dicom_file(const char *path)
     return is;
 }
 
-static bool is_dicom_folder(const char *path, int depth)
+static int is_dicom_folder(const char *path, int depth, bool *is, Err *e);
+
+/* depth: of the folder that has it. */
+static int is_dicom_entry(const char *path, int depth, bool *is, Err *e)
+{
+    bool is_folder;
+    TRY(file_is_folder(path, &is_folder, e));
+    if (is_folder && depth < DEEPEST) return is_dicom_folder(path, depth + 1, is, e);
+    *is = !is_folder && is_dicom_file(path);
+    return 0;
+}
+
+static int is_dicom_folder(const char *path, int depth, bool *is, Err *e)
 {
     FileList names;
     Err unreadable;
-    bool is = false, has_images = false;
-    if (file_list(&names, path, &unreadable)) return false;
+    bool has_images = false;
+    int code = 0;
+    *is = false;
+    if (file_list(&names, path, &unreadable)) return 0;
     for (int i = 0; i < names.count && !has_images; i++) has_images = image_ending(names.names[i]);
-    for (int i = 0; i < names.count && i < ENTRIES && !is && !has_images; i++) {
-        char *entry = path_format(&unreadable, "%s/%s", path, names.names[i]);
-        if (!entry) break;
-        if (!file_is_folder(entry)) is = is_dicom_file(entry);
-        else if (depth < DEEPEST) is = is_dicom_folder(entry, depth + 1);
+    for (int i = 0; i < names.count && i < ENTRIES && !*is && !has_images && !code; i++) {
+        char *entry = path_format(e, "%s/%s", path, names.names[i]);
+        code = is_dicom_entry(entry, depth, is, e);
         mem_free(entry);
     }
     file_list_free(&names);
-    return is;
+    return code;
 }
 
-bool series_images_meant(const char *path)
+int series_images_meant(const char *path, bool *is, Err *e)
 {
-    if (file_is_folder(path)) return is_dicom_folder(path, 1);
-    return !image_ending(path) && !path_is_open_file(path) && is_dicom_file(path);
+    bool is_folder;
+    TRY(file_is_folder(path, &is_folder, e));
+    if (is_folder) return is_dicom_folder(path, 1, is, e);
+    *is = !image_ending(path) && !path_is_open_file(path) && is_dicom_file(path);
+    return 0;
 }
 
 /* ---- images ---- */

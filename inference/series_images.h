@@ -36,8 +36,8 @@ typedef struct SeriesImages {
 } SeriesImages;
 
 /* Whether a path is DICOM: a file or zip archive by its content, a folder if it has no images of other formats and one
- * of its first files is DICOM. */
-bool series_images_meant(const char *path);
+ * of its first files is DICOM. What cannot be read is not. Fails: as file_is_folder. */
+int series_images_meant(const char *path, bool *is, Err *e);
 
 /* Reads the series of `channels` channels. orientations: of the plan; images are turned to the first one unless they
  * have one of them; "": they stay as they are. warnings: a line each. Fails: ERR_VALUE for another number of series

@@ -261,9 +261,11 @@ static int predict_files(void *context, Err *e)
 static int expect_files(const FileCall *c, Err *e)
 {
     char known[IMAGE_ENDINGS_BYTES];
+    bool is_file;
     if (c->files.image_count < 1) return err_set(e, ERR_VALUE, "no image was given");
     image_known_endings(known, true);
-    if (output_file_is_meant(c->output)) return 0;
+    TRY(output_file_is_meant(c->output, &is_file, e));
+    if (is_file) return 0;
     return err_set(e, ERR_VALUE, "%s: expected the path of an image to write, with one of the endings%s", c->output,
                    known);
 }

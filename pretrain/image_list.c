@@ -38,10 +38,11 @@ static int check_loop(const char *folder, size_t root, Err *e)
     const size_t length = strlen(folder);
     bool loops = false;
     for (size_t i = root - 1; i < length && !loops; i++) {
-        char *above = folder[i] == '/' ? path_format(e, "%.*s", (int)i, folder) : NULL;
-        if (folder[i] == '/' && !above) return ERR_NOMEM;
-        loops = above && file_is_same(above, folder);
+        if (folder[i] != '/') continue;
+        char *above = path_format(e, "%.*s", (int)i, folder);
+        const int code = file_is_same(above, folder, &loops, e);
         mem_free(above);
+        TRY(code);
     }
     return loops ? err_set(e, ERR_VALUE, "%s: a link to a folder that contains it: remove the link", folder) : 0;
 }
@@ -58,8 +59,9 @@ static int has_plan(const char *folder, bool *has, Err *e)
 /* root: length of the path of the whole folder, with its slash. */
 static int add_entry(ImageList *list, const char *path, size_t root, Err *e)
 {
-    bool passed_over;
-    if (!file_is_folder(path)) return image_ending(path) ? add_image(list, path, path + root, e) : 0;
+    bool is_folder, passed_over;
+    TRY(file_is_folder(path, &is_folder, e));
+    if (!is_folder) return image_ending(path) ? add_image(list, path, path + root, e) : 0;
     TRY(check_loop(path, root, e));
     TRY(has_plan(path, &passed_over, e));
     return passed_over ? 0 : add_folder(list, path, root, e);

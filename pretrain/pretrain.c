@@ -321,9 +321,9 @@ static int name_work(Options *o, Err *e)
 /* An encoder that is there is replaced only by --overwrite, or by the run that goes on. */
 static int expect_free(const Options *o, Err *e)
 {
-    bool there;
-    if (file_is_folder(o->common.output))
-        return err_set(e, ERR_VALUE, "%s is a folder: give the name of a file with -o", o->common.output);
+    bool there, is_folder;
+    TRY(file_is_folder(o->common.output, &is_folder, e));
+    if (is_folder) return err_set(e, ERR_VALUE, "%s is a folder: give the name of a file with -o", o->common.output);
     TRY(file_is_there(o->common.output, &there, e));
     if (!there || o->common.overwrite || o->common.resume) return 0;
     return err_set(

@@ -72,8 +72,9 @@ static int run_folder(Golden *g, const char *folder, Err *e)
     for (int i = 0; i < list.count && !code; i++) {
         char *inside = path_format(e, "%s/%s", folder, list.names[i]);
         g->folder = inside;
-        if (!inside) code = ERR_NOMEM;
-        else if (file_is_folder(inside) && !run_family(g)) {
+        bool is_folder;
+        code = file_is_folder(inside, &is_folder, e);
+        if (is_folder && !run_family(g)) {
             golden_begin(g, "%s", list.names[i]);
             golden_skip(g, "unknown family");
         }

@@ -15,6 +15,7 @@
 #include "convert/stretch.h"
 #include "data/image_io.h"
 #include "data/picture.h"
+#include "tests/support/exists.h"
 #include "tests/support/folder.h"
 #include "tests/support/says.h"
 
@@ -249,7 +250,7 @@ static void amos_organs_keep_their_names(void **state)
     put_labels("amos/labelsTr/amos_0507.nii.gz", 2, 4, 2, stored);
     assert_int_equal(convert(&source_amos_mri, "amos", "amos_bad", 0, 0, &e), ERR_VALUE);
     assert_says(&e, "amos_0507.nii.gz: voxel 9 is 16: AMOS' labels are 0 to 15");
-    assert_false(file_is_folder(in_folder("amos_bad")));
+    assert_false(exists(in_folder("amos_bad")));
 }
 
 /* ---- EndoVis ---- */

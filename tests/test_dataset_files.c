@@ -154,7 +154,7 @@ static void faults_of_datasets_are_named(void **state)
 static void broken_datasets_are_refused_with_the_place(void **state)
 {
     (void)state;
-    if (!file_is_folder(BROKEN)) skip();
+    if (!exists(BROKEN)) skip();
     static const char gap[] = BROKEN "Dataset923_LabelGap/dataset.json";
     static const char cut[] = BROKEN "Dataset925_BadDatasetJson/dataset.json";
     DatasetInfo info;

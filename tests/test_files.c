@@ -86,6 +86,74 @@ static void what_is_there_is_told_apart_from_what_cannot_be_told(void **state)
     assert_int_equal(file_is_there(endless, &there, &e), ERR_IO);
 }
 
+static void expect_folder(const char *path, bool expected)
+{
+    Err e = {0};
+    bool is = !expected;
+    if (file_is_folder(path, &is, &e)) fail_msg("%s", e.text);
+    assert_int_equal(is, expected);
+}
+
+static void expect_same(const char *a, const char *b, bool expected)
+{
+    Err e = {0};
+    bool same = !expected;
+    if (file_is_same(a, b, &same, &e)) fail_msg("%s", e.text);
+    assert_int_equal(same, expected);
+}
+
+static void put_files_and_links(void)
+{
+    assert_int_equal(file_put(in_folder("file"), "x", 1, NULL), 0);
+    assert_int_equal(file_put(in_folder("other"), "x", 1, NULL), 0);
+    assert_int_equal(symlink(".", in_folder("to_folder")), 0);
+    assert_int_equal(symlink("file", in_folder("to_file")), 0);
+    assert_int_equal(symlink("nowhere", in_folder("dangling")), 0);
+}
+
+static void what_does_not_exist_is_no_folder_and_not_the_same(void **state)
+{
+    (void)state;
+    put_files_and_links();
+    expect_folder(folder, true);
+    expect_folder(in_folder("to_folder"), true);
+    expect_folder(in_folder("file"), false);
+    expect_folder(in_folder("to_file"), false);
+    expect_folder(in_folder("none"), false);
+    expect_folder(in_folder("file/below"), false);
+    expect_folder(in_folder("dangling"), false);
+    expect_same(in_folder("to_folder"), folder, true);
+    expect_same(in_folder("to_file"), in_folder("file"), true);
+    expect_same(in_folder("other"), in_folder("file"), false);
+    expect_same(in_folder("none"), in_folder("none"), false);
+    expect_same(in_folder("file"), in_folder("none"), false);
+    expect_same(in_folder("dangling"), in_folder("dangling"), false);
+}
+
+static void what_cannot_be_looked_at_is_a_failure(void **state)
+{
+    (void)state;
+    Err e = {0};
+    bool is = true;
+    char endless[400];
+    memset(endless, 'x', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    assert_int_equal(file_is_folder(endless, &is, &e), ERR_IO);
+    assert_says(&e, "File name too long");
+    assert_false(is);
+    assert_int_equal(file_is_same(endless, folder, &is, &e), ERR_IO);
+    assert_false(is);
+    is = true;
+    assert_int_equal(file_is_same(folder, endless, &is, &e), ERR_IO);
+    assert_false(is);
+    is = true;
+    assert_int_equal(file_is_folder(NULL, &is, &e), ERR_NOMEM);
+    assert_false(is);
+    assert_int_equal(file_is_same(folder, NULL, &is, &e), ERR_NOMEM);
+    assert_int_equal(file_is_same(NULL, folder, &is, &e), ERR_NOMEM);
+    assert_int_equal(file_is_folder(endless, &is, NULL), ERR_IO);
+}
+
 /* A child process that has a temporary file of that name open, like a process that still writes; it ends when *end is
  * closed. */
 static pid_t hold(const char *path, int *end)
@@ -300,6 +368,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(names_may_be_as_long_as_the_system_has_them),
         IN_FOLDER(what_is_there_is_told_apart_from_what_cannot_be_told),
+        IN_FOLDER(what_does_not_exist_is_no_folder_and_not_the_same),
+        IN_FOLDER(what_cannot_be_looked_at_is_a_failure),
         IN_FOLDER(temporaries_of_other_machines_stay_for_a_day),
         IN_FOLDER(temporaries_of_others_are_no_obstacle),
         IN_FOLDER(the_next_serial_is_taken),

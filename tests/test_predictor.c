@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "inference/fold_networks.h"
 #include "inference/predictor.h"
+#include "tests/support/exists.h"
 #include "tests/support/gold.h"
 #include "tests/support/says.h"
 
@@ -105,7 +106,7 @@ static void compare_with_head(const float *found, const float *head)
 static void official_results_give_the_official_output(void **state)
 {
     (void)state;
-    if (!file_is_folder(FILES)) skip();
+    if (!exists(FILES)) skip();
     static const char *const models[] = {"D", "U"};
     for (int m = 0; m < 2; m++) {
         char folder[] = "/tmp/official-XXXXXX", path[128], checkpoint[64];
@@ -139,7 +140,7 @@ static void official_results_give_the_official_output(void **state)
 static void folds_of_one_kind_change_nothing(void **state)
 {
     (void)state;
-    if (!file_is_folder(FILES)) skip();
+    if (!exists(FILES)) skip();
     char folder[] = "/tmp/folds-XXXXXX", path[128];
     Gold gold;
     Array labels[2];
@@ -210,7 +211,7 @@ static void threads_take_turns(void **state)
 {
     (void)state;
     enum { THREADS = 4 };
-    if (!file_is_folder(FILES)) skip();
+    if (!exists(FILES)) skip();
     char folder[] = "/tmp/threads-XXXXXX", path[128];
     Gold gold;
     Predictor *p;
@@ -240,7 +241,7 @@ static void threads_take_turns(void **state)
 static void images_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
-    if (!file_is_folder(FILES)) skip();
+    if (!exists(FILES)) skip();
     char folder[] = "/tmp/refused-XXXXXX";
     Predictor *p;
     Array image, labels;

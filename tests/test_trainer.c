@@ -20,6 +20,7 @@
 #include "plans/splits.h"
 #include "preprocess/class_locations.h"
 #include "recipe/run_length.h"
+#include "tests/support/exists.h"
 #include "tests/support/gold.h"
 #include "tests/support/stepped.h"
 #include "trainer/augment.h"
@@ -86,7 +87,7 @@ static void the_last_third_of_a_batch_is_forced(void **state)
 
 enum { CHANNELS = 2, HEIGHT = 70, WIDTH = 61, PIXELS = HEIGHT * WIDTH };
 
-static bool golden_is_there(void) { return file_is_folder(GOLDEN); }
+static bool golden_is_there(void) { return exists(GOLDEN); }
 
 static Array golden(const char *name)
 {

@@ -28,7 +28,8 @@ void preprocess_command_add(Text *t, const PreprocessCommand *c)
 {
     DatasetCases cases;
     const char *dataset = dataset_cases_read(&cases, c->preprocessed, NULL) ? NULL : cases.dataset;
-    const bool there = dataset && file_is_folder(dataset);
+    bool is_folder;
+    const bool there = dataset && !file_is_folder(dataset, &is_folder, NULL) && is_folder;
     text_add(t, "plan_and_preprocess ");
     text_add_argument(t, "%s", there ? dataset : "DATASET");
     add_options(t, c, cases.options);

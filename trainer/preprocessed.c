@@ -33,8 +33,9 @@ static int refuse_raw(const char *folder, Err *e)
 /* Fails without plans.yaml; the message covers the most likely mistakes: the raw dataset, or 2d/ within the folder. */
 static int expect_plan(const char *folder, Err *e)
 {
-    bool has_plan, is_raw, is_within;
-    if (!file_is_folder(folder)) {
+    bool is_folder, has_plan, is_raw, is_within;
+    TRY(file_is_folder(folder, &is_folder, e));
+    if (!is_folder) {
         err_set(e, ERR_VALUE, "%s: no such folder: expected the folder that plan_and_preprocess wrote (its -o)",
                 folder);
         return path_hint(e, folder);
@@ -58,9 +59,9 @@ static int refuse_writing(const char *folder, Err *e)
 int preprocessed_lock(FolderLock *lock, const char *preprocessed, Err *e)
 {
     Err missing = {0};
-    bool is_locked;
+    bool is_folder, is_locked;
     int code = expect_plan(preprocessed, &missing);
-    if (code && file_is_folder(preprocessed)) {
+    if (code && !file_is_folder(preprocessed, &is_folder, NULL) && is_folder) {
         TRY(folder_is_locked(preprocessed, &is_locked, e));
         if (is_locked) return refuse_writing(preprocessed, e);
     }

@@ -186,8 +186,10 @@ void run_folder_unlock_results(RunFolder *f) { folder_unlock(&f->results_lock); 
 
 static int take_over(RunFolder *f, RunMode mode, Err *e)
 {
+    bool there;
     TRY(bring_back(f, e));
-    f->made_fold = !file_is_folder(f->fold);
+    TRY(file_is_folder(f->fold, &there, e));
+    f->made_fold = !there;
     TRY(file_make_folders(f->fold, e));
     TRY(folder_lock(&f->lock, f->fold, e));
     TRY(clear_up(f, e));
@@ -210,6 +212,17 @@ static int name_folders(RunFolder *f, const char *results, int fold, Err *e)
     return f->path ? 0 : ERR_NOMEM;
 }
 
+int run_folder_expect_apart(const char *results, const char *preprocessed, Err *e)
+{
+    bool same;
+    TRY(file_is_same(results, preprocessed, &same, e));
+    if (!same) return 0;
+    return err_set(e, ERR_VALUE,
+                   "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
+                   "give another folder with -o",
+                   results);
+}
+
 int run_folder_follow(RunFolder *f, const char *results, int fold, Err *e)
 {
     TRY(name_folders(f, results, fold, e));
@@ -219,8 +232,10 @@ int run_folder_follow(RunFolder *f, const char *results, int fold, Err *e)
 
 int run_folder_open(RunFolder *f, const char *results, int fold, RunMode mode, const RunWaiting *waiting, Err *e)
 {
+    bool there;
     int code = name_folders(f, results, fold, e);
-    f->made_results = !file_is_folder(results);
+    if (!code) code = file_is_folder(results, &there, e);
+    f->made_results = !code && !there;
     if (!code) code = file_make_folders(results, e);
     if (!code) code = run_folder_lock_results(f, waiting, e);
     if (!code) code = take_over(f, mode, e);

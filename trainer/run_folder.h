@@ -41,6 +41,9 @@ typedef struct RunFolder {
     Text log;     /* whole content of training_log.txt */
 } RunFolder;
 
+/* Fails where results would be written to the preprocessed folder: ERR_VALUE; as file_is_same. */
+int run_folder_expect_apart(const char *results, const char *preprocessed, Err *e);
+
 /* fold: 0 …, or SPLITS_FOLD_ALL. Makes the folder if it does not exist. Fails: ERR_VALUE if it contains a run and mode is
  * RUN_NEW, if another run is writing to it, or if starting runs hold the lock for too long; ERR_INTERRUPTED; ERR_IO,
  * ERR_NOMEM. */

@@ -309,11 +309,7 @@ static void tell_waiting(void *context)
 
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
-    if (file_is_same(o->results, o->preprocessed))
-        return err_set(e, ERR_VALUE,
-                       "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
-                       "give another folder with -o",
-                       o->results);
+    TRY(run_folder_expect_apart(o->results, o->preprocessed, e));
     /* Of several ranks only the first waits: they stop together, in the first iteration. */
     t->waiting = (RunWaiting){tell_waiting, o->ranks ? NULL : o->interrupted, t};
     if (!training_writes(t)) return run_folder_follow(&t->folder, o->results, o->fold, e);

@@ -99,7 +99,10 @@ static int know_weights(PlanTraining *p, const char *owner, const char *advice, 
 {
     enum { DIGITS = 8 }; /* enough to distinguish two hashes */
     char content[HASH_BYTES];
-    if (!*p->pretrained || file_is_folder(p->pretrained)) return 0; /* a folder is an error when the weights are read */
+    bool is_folder;
+    if (!*p->pretrained) return 0;
+    TRY(file_is_folder(p->pretrained, &is_folder, e));
+    if (is_folder) return 0; /* an error when the weights are read */
     TRY(hash_file(content, p->pretrained, e));
     if (*p->pretrained_content && strcmp(p->pretrained_content, content))
         return err_set(e, ERR_VALUE,

@@ -213,6 +213,7 @@ static int predict_all(Validation *v, Err *e)
 static int open_folders(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
+    bool there;
     char *preprocessed = path_absolute(o->preprocessed, e); /* absolute, because summary.json contains the path */
     v->references = preprocessed ? path_format(e, "%s/gt_segmentations", preprocessed) : NULL;
     mem_free(preprocessed);
@@ -220,7 +221,8 @@ static int open_folders(Validation *v, Err *e)
                                          : path_format(e, "%s/fold_%d", o->results, o->fold);
     v->output = v->fold ? path_format(e, "%s/validation", v->fold) : NULL;
     if (!v->references || !v->output) return e->code ? (int)e->code : ERR_NOMEM;
-    return file_is_folder(v->fold) ? folder_lock(&v->lock, v->fold, e) : 0;
+    TRY(file_is_folder(v->fold, &there, e));
+    return there ? folder_lock(&v->lock, v->fold, e) : 0;
 }
 
 /* Fails without checkpoint_final; adds a warning if there is a newer checkpoint. */

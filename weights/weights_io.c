@@ -16,11 +16,12 @@ int weights_check_ending(const char *path, Err *e)
 
 int weights_read(WeightsFile *w, const char *path, Err *e)
 {
-    bool there;
+    bool there, is_folder;
     *w = (WeightsFile){0};
     TRY(file_is_there(path, &there, e));
     if (!there) return err_errno(e, ENOENT, "%s: cannot open", path);
-    if (file_is_folder(path))
+    TRY(file_is_folder(path, &is_folder, e));
+    if (is_folder)
         return err_set(e, ERR_VALUE,
                        "%s: is a folder; expected a file of weights, such as its fold_0/checkpoint_final.safetensors",
                        path);

@@ -35,7 +35,8 @@ void golden_nnunet(Golden *g)
         const bool known = p < sizeof parts / sizeof *parts;
         char *path = golden_path(g, list.names[i], NULL);
         if (known && parts[p].run) parts[p].run(g);
-        if (!known && path && file_is_folder(path) && golden_begin(g, "%s", list.names[i]))
+        bool is_folder;
+        if (!known && !file_is_folder(path, &is_folder, NULL) && is_folder && golden_begin(g, "%s", list.names[i]))
             golden_skip(g, "unknown part");
         mem_free(path);
     }
@@ -173,6 +174,7 @@ void golden_files(const Golden *g, const char *part, FileList *list)
 {
     char *folder = golden_path(g, part, NULL);
     *list = (FileList){0};
-    if (folder && file_is_folder(folder)) file_list(list, folder, NULL);
+    bool is_folder;
+    if (!file_is_folder(folder, &is_folder, NULL) && is_folder) file_list(list, folder, NULL);
     mem_free(folder);
 }

@@ -25,7 +25,7 @@ static char all[32], folder[64];
 /* A path in this test's folder; valid until the fourth call after it. */
 static const char *in_folder(const char *name)
 {
-    static char paths[4][320];
+    static char paths[4][512];
     static int next;
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
@@ -280,6 +280,32 @@ static void what_is_no_regular_file_is_refused_at_once(void **state)
     alarm(0);
 }
 
+static void what_cannot_be_looked_at_is_not_missing(void **state)
+{
+    (void)state;
+    char long_name[400];
+    bool is = true;
+    Err e = {0};
+    memset(long_name, 'a', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_int_equal(folder_is_there(folder, &is, &e), 0);
+    assert_true(is);
+    assert_int_equal(file_put(in_folder("file"), "", 0, &e), 0);
+    assert_int_equal(folder_is_there(in_folder("file"), &is, &e), 0);
+    assert_false(is);
+    assert_int_equal(folder_is_there(in_folder("file/below"), &is, &e), 0);
+    assert_false(is);
+    assert_int_equal(folder_is_there(in_folder(long_name), &is, &e), ERR_IO);
+    assert_says(&e, "cannot tell whether it is there");
+    assert_int_equal(folder_is_there(NULL, &is, &e), ERR_NOMEM);
+    assert_int_equal(symlink(folder, in_folder("link to it")), 0);
+    assert_int_equal(file_is_same(folder, in_folder("link to it"), &is, &e), 0);
+    assert_true(is);
+    assert_int_equal(file_is_same(folder, in_folder("gone"), &is, &e), 0);
+    assert_false(is);
+    assert_int_equal(file_is_same(folder, in_folder(long_name), &is, &e), ERR_IO);
+}
+
 static void hidden_files_are_not_listed(void **state)
 {
     (void)state;
@@ -306,6 +332,7 @@ int main(void)
         IN_FOLDER(a_failure_names_the_temporary),
         IN_FOLDER(a_folder_that_cannot_be_read_can_be_written),
         IN_FOLDER(what_is_no_regular_file_is_refused_at_once),
+        IN_FOLDER(what_cannot_be_looked_at_is_not_missing),
         IN_FOLDER(hidden_files_are_not_listed),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);

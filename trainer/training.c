@@ -309,7 +309,9 @@ static void tell_waiting(void *context)
 
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
-    if (file_is_same(o->results, o->preprocessed))
+    bool same;
+    TRY(file_is_same(o->results, o->preprocessed, &same, e));
+    if (same)
         return err_set(e, ERR_VALUE,
                        "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
                        "give another folder with -o",

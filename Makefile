@@ -68,7 +68,7 @@ accepts = $(shell $(CC) -Werror -O2 $(1) -include stdio.h -x c -c /dev/null -o /
 HARDENING := -fstack-protector-strong $(call accepts,-fstack-clash-protection)
 HARDENING += $(if $(findstring x86_64,$(ARCH)),-fcf-protection) $(if $(findstring aarch64,$(ARCH)),-mbranch-protection=standard)
 ifeq ($(findstring _FORTIFY_SOURCE,$(CC) $(CFLAGS) $(CPPFLAGS))$(filter -O0,$(CFLAGS)),)
-HARDENING += -U_FORTIFY_SOURCE $(or $(call accepts,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2)
+HARDENING += $(or $(call accepts,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif
 PIE := -pie
 LINKING := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack

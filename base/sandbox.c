@@ -80,11 +80,11 @@ static void end(const Rules *r)
 /* ---- folders ---- */
 
 /* Process-wide state: the folders that the end of the process removes if they are empty. */
-static struct {
-    char *path;
+typedef struct Made {
+    char *path;   /* NULL: none */
     size_t above; /* length of the path of the folder that was there */
-} made[SANDBOX_FOLDERS];
-static int made_count;
+} Made;
+static Made made[SANDBOX_FOLDERS];
 
 /* The folder may hold a lock that nobody holds any more. */
 static void remove_made(char *path, size_t above)
@@ -99,8 +99,8 @@ static void remove_made(char *path, size_t above)
 
 static void remove_all_made(void)
 {
-    for (int i = 0; i < made_count; i++) {
-        remove_made(made[i].path, made[i].above);
+    for (int i = 0; i < SANDBOX_FOLDERS; i++) {
+        if (made[i].path) remove_made(made[i].path, made[i].above);
         mem_free(made[i].path);
     }
 }
@@ -130,32 +130,23 @@ static void allow_links(Rules *r, const char *folder)
 }
 
 /* The folder must exist before it can be named in a rule. If it cannot be made, the program finds that out, too. */
-static int make(Rules *r, const char *folder, Err *e)
+static int make(Rules *r, const char *folder, Made *m, Err *e)
 {
-    size_t above;
     if (file_is_folder(folder)) return 0;
-    char *path = mem_strdup(folder, e), *parent = path ? mem_strdup(folder, e) : NULL;
-    if (!parent) {
-        mem_free(path);
-        return ERR_NOMEM;
+    char *above = mem_strdup(folder, e);
+    m->path = above ? mem_strdup(folder, e) : NULL;
+    if (m->path) {
+        find_above(above, &m->above);
+        if (!file_make_folders(folder, NULL)) allow(r, above, REMOVE_FOLDER);
     }
-    find_above(parent, &above);
-    if (made_count == SANDBOX_FOLDERS || file_make_folders(folder, NULL)) {
-        mem_free(path);
-    } else {
-        allow(r, parent, REMOVE_FOLDER);
-        if (!made_count) atexit(remove_all_made);
-        made[made_count].path = path;
-        made[made_count++].above = above;
-    }
-    mem_free(parent);
-    return 0;
+    mem_free(above);
+    return m->path ? 0 : ERR_NOMEM;
 }
 
-static int allow_folder(Rules *r, const char *folder, Err *e)
+static int allow_folder(Rules *r, const char *folder, Made *m, Err *e)
 {
     if (!folder || !*folder) return 0;
-    TRY(make(r, folder, e));
+    TRY(make(r, folder, m, e));
     allow(r, folder, WRITE);
     allow_links(r, folder);
     return 0;
@@ -221,7 +212,8 @@ static int read_switch(bool *wanted, Err *e)
 
 static int allow_all(Rules *r, const Sandbox *s, Err *e)
 {
-    for (int i = 0; i < SANDBOX_FOLDERS; i++) TRY(allow_folder(r, s->folders[i], e));
+    atexit(remove_all_made);
+    for (int i = 0; i < SANDBOX_FOLDERS; i++) TRY(allow_folder(r, s->folders[i], &made[i], e));
     TRY(allow_beside(r, s->file, WRITE, e));
     TRY(allow_beside(r, s->socket, MAKE_SOCKET | REMOVE_FILE, e));
     TRY(allow_lock(r, s->locked, e));

@@ -51,7 +51,7 @@ CC ?= cc
 CXX ?= g++
 CFLAGS_release := -O3 -g1
 CFLAGS_debug := -O0 -g3
-CFLAGS_asan := -O1 -g3 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+CFLAGS_asan := -O1 -g3 -DFAULTS -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CFLAGS_tsan := -O1 -g3 -fsanitize=thread
 ifeq ($(CFLAGS_$(VARIANT)),)
 $(error VARIANT=$(VARIANT): expected release, debug, asan or tsan)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/sys.h"
 
 /* Messages of rank 0: JOB, ITEM, NONE (no item is left), DISMISSED. Of the others: WANT (with the result of the item before, or item -1
  * without one), LAST (with the result of all items). */
@@ -138,7 +139,7 @@ static int start_others(Crew *c, Err *e)
         code = post(c->world, i, (Head){.kind = JOB, .work = job->kind}, all.data, all.length, e);
     text_free(&all);
     if (code) return code;
-    const int failed = pthread_create(&c->thread, NULL, serve_others, c);
+    const int failed = sys_thread(&c->thread, NULL, serve_others, c);
     return failed ? err_errno(e, failed, "no thread for the other processes") : 0;
 }
 

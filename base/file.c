@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "base/path_hint.h"
+#include "base/sys.h"
 #include "base/text.h"
 
 /* The system's error for a path; a link whose target does not exist is named as such. */
@@ -39,10 +40,10 @@ static const char *kind_of(mode_t mode)
 static int open_for_reading(const char *path, int *fd, size_t *bytes, Err *e)
 {
     struct stat info;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    *fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (*fd < 0) return path_error(e, errno, path, "cannot open");
     int failed = 0;
-    if (fstat(*fd, &info)) failed = err_errno(e, errno, "%s: cannot tell its size", path);
+    if (sys_open_stat(*fd, &info)) failed = err_errno(e, errno, "%s: cannot tell its size", path);
     else if (!S_ISREG(info.st_mode))
         failed = err_set(e, ERR_IO, "%s: not a regular file but %s", path, kind_of(info.st_mode));
     else *bytes = (size_t)info.st_size;
@@ -60,8 +61,7 @@ int file_get(const char *path, char **data, size_t *bytes, Err *e)
     char *block = mem_alloc(*bytes + 1, e);
     if (!block) failed = ERR_NOMEM;
     while (!failed && got < *bytes) {
-        const ssize_t more = read(fd, block + got, *bytes - got);
-        if (more < 0 && errno == EINTR) continue;
+        const ssize_t more = sys_read(fd, block + got, *bytes - got);
         if (more < 0) failed = err_errno(e, errno, "%s: cannot read", path);
         else if (more == 0) failed = err_set(e, ERR_IO, "%s: shrank while it was read", path);
         else got += (size_t)more;
@@ -82,7 +82,7 @@ int file_map(const char *path, void **data, size_t *bytes, Err *e)
     *data = NULL;
     TRY(open_for_reading(path, &fd, bytes, e));
     if (*bytes) {
-        void *mapped = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        void *mapped = sys_map(*bytes, PROT_READ, MAP_PRIVATE, fd);
         if (mapped == MAP_FAILED) failed = err_errno(e, errno, "%s: cannot map", path);
         else *data = mapped;
     }
@@ -107,31 +107,31 @@ int file_is_there(const char *path, bool *there, Err *e)
     struct stat info;
     *there = false;
     if (!path) return err_set(e, ERR_NOMEM, "out of memory: a path could not be composed");
-    if (!stat(path, &info)) {
+    if (!sys_stat(path, &info)) {
         *there = true;
         return 0;
     }
     const int saved = errno;
-    const bool nothing = (saved == ENOENT && lstat(path, &info)) || saved == ENOTDIR;
+    const bool nothing = (saved == ENOENT && sys_link_stat(path, &info)) || saved == ENOTDIR;
     return nothing ? 0 : path_error(e, saved, path, "cannot tell whether it is there");
 }
 
 bool file_is_folder(const char *path)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    return sys_stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 bool file_is_same(const char *a, const char *b)
 {
     struct stat one, other;
-    return !stat(a, &one) && !stat(b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return !sys_stat(a, &one) && !sys_stat(b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 int64_t file_size(const char *path)
 {
     struct stat info;
-    return stat(path, &info) ? 0 : (int64_t)info.st_size;
+    return sys_stat(path, &info) ? 0 : (int64_t)info.st_size;
 }
 
 static int64_t modification_ns(const struct stat *info)
@@ -142,8 +142,8 @@ static int64_t modification_ns(const struct stat *info)
 int file_version(FileVersion *v, const char *path, bool fresh, Err *e)
 {
     struct stat info;
-    const int fd = fresh ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    const bool failed = fd >= 0 ? fstat(fd, &info) : stat(path, &info);
+    const int fd = fresh ? sys_open(path, O_RDONLY | O_NONBLOCK) : -1;
+    const bool failed = fd >= 0 ? sys_open_stat(fd, &info) : sys_stat(path, &info);
     const int saved = errno;
     if (fd >= 0) close(fd);
     if (failed) return path_error(e, saved, path, "cannot be looked at");
@@ -159,7 +159,7 @@ int file_watch(FileWatch *w, const char *path, Err *e)
     *w = (FileWatch){0};
     int fd;
     TRY(open_for_reading(path, &fd, &bytes, e));
-    if (fstat(fd, &info)) {
+    if (sys_open_stat(fd, &info)) {
         const int saved = errno;
         close(fd);
         return err_errno(e, saved, "%s: cannot be looked at", path);
@@ -168,10 +168,13 @@ int file_watch(FileWatch *w, const char *path, Err *e)
     return 0;
 }
 
-bool file_watch_changed(const FileWatch *w)
+int file_watch_check(const FileWatch *w, const char *path, bool *changed, Err *e)
 {
     struct stat info;
-    return fstat(w->fd, &info) || (uint64_t)info.st_size != w->bytes || modification_ns(&info) != w->modified_ns;
+    *changed = false;
+    if (sys_open_stat(w->fd, &info)) return err_errno(e, errno, "%s: cannot be looked at", path);
+    *changed = (uint64_t)info.st_size != w->bytes || modification_ns(&info) != w->modified_ns;
+    return 0;
 }
 
 void file_watch_end(FileWatch *w)
@@ -182,7 +185,7 @@ void file_watch_end(FileWatch *w)
 
 static int make_folder(const char *path, Err *e)
 {
-    if (!mkdir(path, 0777)) return 0;
+    if (!sys_make_folder(path)) return 0;
     const int saved = errno;
     if (file_is_folder(path)) return 0;
     if (saved == EEXIST) return err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);
@@ -210,7 +213,7 @@ int file_make_folders(const char *path, Err *e)
 
 int file_remove(const char *path, Err *e)
 {
-    return unlink(path) && errno != ENOENT ? err_errno(e, errno, "%s: cannot remove", path) : 0;
+    return sys_unlink(path) && errno != ENOENT ? err_errno(e, errno, "%s: cannot remove", path) : 0;
 }
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -218,12 +221,11 @@ static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const 
 int file_list(FileList *list, const char *folder, Err *e)
 {
     *list = (FileList){0};
-    DIR *dir = opendir(folder);
+    DIR *dir = sys_open_folder(folder);
     if (!dir) return err_errno(e, errno, "%s: cannot list the folder", folder);
     int failed = 0;
     while (!failed) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
+        const struct dirent *entry = sys_next_entry(dir);
         if (!entry && errno) failed = err_errno(e, errno, "%s: cannot list the folder to its end", folder);
         if (!entry) break;
         if (entry->d_name[0] == '.') continue;

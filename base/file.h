@@ -83,7 +83,7 @@ typedef struct FileWatch {
 } FileWatch;
 
 int file_watch(FileWatch *w, const char *path, Err *e);
-bool file_watch_changed(const FileWatch *w);
+int file_watch_check(const FileWatch *w, const char *path, bool *changed, Err *e); /* path: for messages. Fails: ERR_IO */
 void file_watch_end(FileWatch *w);
 
 /* Makes a folder to write into, and those above it, as mkdir -p does; leftovers of killed processes in it are

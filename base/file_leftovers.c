@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/sys.h"
 
 /* Process-wide state: the folders that this process has searched. Folders beyond the table's size are not searched. */
 enum { MAX_FOLDERS = 256 };
@@ -39,9 +40,9 @@ static bool is_temporary(const char *name)
 static void remove_if_dead(int folder, const char *name)
 {
     struct stat opened, named;
-    const int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const int fd = sys_open_at(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return;
-    const bool dead = !flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &opened) && S_ISREG(opened.st_mode) &&
+    const bool dead = !sys_lock(fd, LOCK_EX | LOCK_NB) && !sys_open_stat(fd, &opened) && S_ISREG(opened.st_mode) &&
                       !fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) && opened.st_dev == named.st_dev &&
                       opened.st_ino == named.st_ino;
     if (dead) unlinkat(folder, name, 0);
@@ -51,7 +52,7 @@ static void remove_if_dead(int folder, const char *name)
 static bool is_first_look(int folder)
 {
     struct stat info;
-    if (fstat(folder, &info)) return false;
+    if (sys_open_stat(folder, &info)) return false;
     pthread_mutex_lock(&lock);
     bool known = seen_count == MAX_FOLDERS;
     for (int i = 0; i < seen_count && !known; i++)
@@ -66,9 +67,9 @@ static bool is_first_look(int folder)
 
 void file_remove_leftovers(const char *folder)
 {
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = sys_open(folder, O_RDONLY | O_DIRECTORY);
     DIR *dir = fd >= 0 && is_first_look(fd) ? fdopendir(fd) : NULL;
-    for (const struct dirent *entry; dir && (entry = readdir(dir));)
+    for (const struct dirent *entry; dir && (entry = sys_next_entry(dir));)
         if (is_temporary(entry->d_name)) remove_if_dead(fd, entry->d_name);
     if (dir) closedir(dir);
     else if (fd >= 0) close(fd);

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sys.h"
 
 /* Process-wide state: the files that a process must remove when a signal ends it. */
 enum { MAX_OPEN = 64, MAX_TRIES = 1000 };
@@ -76,8 +77,8 @@ static void release(OutFile *f)
 static bool lock_temporary(int fd)
 {
     struct stat info;
-    if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return false;
-    return fstat(fd, &info) || info.st_nlink > 0;
+    if (sys_lock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return false;
+    return sys_open_stat(fd, &info) || info.st_nlink > 0;
 }
 
 /* Opens f->temporary, which must not exist; returns errno, or 0. EEXIST: try another name. */
@@ -86,7 +87,7 @@ static int open_temporary(OutFile *f)
     sigset_t before;
     begin_change(&before);
     f->slot = take_slot(f->temporary);
-    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    f->fd = sys_open(f->temporary, O_WRONLY | O_CREAT | O_EXCL);
     int failed = f->fd < 0 ? errno : 0;
     if (!failed && !lock_temporary(f->fd)) {
         close(f->fd);
@@ -119,7 +120,7 @@ static int open_in_place(OutFile *f, const char *path, Err *e)
 {
     f->path = mem_strdup(path, e);
     if (!f->path) return ERR_NOMEM;
-    f->fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    f->fd = sys_open(path, O_WRONLY | O_TRUNC);
     if (f->fd >= 0) return 0;
     const int code = err_errno(e, errno, "%s: cannot be written", path);
     release(f);
@@ -169,8 +170,7 @@ int file_create(OutFile *f, const char *path, Err *e)
 int file_write(OutFile *f, const void *data, size_t bytes, Err *e)
 {
     for (const char *at = data; bytes;) {
-        const ssize_t done = write(f->fd, at, bytes);
-        if (done < 0 && errno == EINTR) continue;
+        const ssize_t done = sys_write(f->fd, at, bytes);
         if (done <= 0) {
             return err_errno(e, done ? errno : ENOSPC, "%s: cannot write (after %llu bytes)", f->path,
                              (unsigned long long)f->written);
@@ -188,7 +188,7 @@ static int open_folder_of(const char *path, int *fd, Err *e)
 {
     char *folder = folder_of(path, e);
     if (!folder) return ERR_NOMEM;
-    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *fd = sys_open(folder, O_RDONLY | O_DIRECTORY);
     const int code =
         *fd < 0 && errno != EACCES ? err_errno(e, errno, "%s: cannot open its folder to flush it", path) : 0;
     mem_free(folder);
@@ -199,12 +199,12 @@ static int open_folder_of(const char *path, int *fd, Err *e)
  * else it would look like a leftover. */
 static int move_into_place(OutFile *f, Err *e)
 {
-    const int held = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+    const int held = sys_duplicate(f->fd);
     if (held < 0) return err_errno(e, errno, "%s: cannot be kept locked", f->path);
-    int failed = fsync(f->fd) ? err_errno(e, errno, "%s: cannot flush to disk", f->path) : 0;
-    if (close(f->fd) && !failed) failed = err_errno(e, errno, "%s: cannot close", f->path);
+    int failed = sys_sync(f->fd) ? err_errno(e, errno, "%s: cannot flush to disk", f->path) : 0;
+    if (sys_close(f->fd) && !failed) failed = err_errno(e, errno, "%s: cannot close", f->path);
     f->fd = -1;
-    if (!failed && rename(f->temporary, f->path))
+    if (!failed && sys_rename(f->temporary, f->path))
         failed = err_errno(e, errno, "%s: cannot rename %s into place", f->path, path_base(f->temporary));
     close(held);
     return failed;
@@ -212,7 +212,7 @@ static int move_into_place(OutFile *f, Err *e)
 
 static int close_in_place(OutFile *f, Err *e)
 {
-    const int code = close(f->fd) ? err_errno(e, errno, "%s: cannot close", f->path) : 0;
+    const int code = sys_close(f->fd) ? err_errno(e, errno, "%s: cannot close", f->path) : 0;
     release(f);
     return code;
 }
@@ -223,7 +223,7 @@ int file_commit(OutFile *f, Err *e)
     if (!f->temporary) return close_in_place(f, e);
     int failed = open_folder_of(f->path, &folder, e);
     if (!failed) failed = move_into_place(f, e);
-    if (!failed && folder >= 0) fsync(folder);
+    if (!failed && folder >= 0) sys_sync(folder);
     if (folder >= 0) close(folder);
     if (failed) file_abort(f);
     else release(f);
@@ -232,7 +232,7 @@ int file_commit(OutFile *f, Err *e)
 
 void file_abort(OutFile *f)
 {
-    if (f->temporary) unlink(f->temporary);
+    if (f->temporary) sys_unlink(f->temporary);
     if (f->fd >= 0) close(f->fd);
     release(f);
 }

@@ -10,25 +10,16 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-
-int folder_make(const char *path, Err *e)
-{
-    if (!mkdir(path, 0777)) return 0;
-    if (errno != EEXIST) return err_errno(e, errno, "%s: cannot make the folder", path);
-    return err_set(e, ERR_VALUE,
-                   "%s: exists already: another run is writing it, or one was killed; if none is running, look whether "
-                   "it holds what you need, remove it, and run again",
-                   path);
-}
+#include "base/sys.h"
 
 int folder_rename(const char *from, const char *to, Err *e)
 {
-    return rename(from, to) ? err_errno(e, errno, "%s: cannot be renamed to %s", from, to) : 0;
+    return sys_rename(from, to) ? err_errno(e, errno, "%s: cannot be renamed to %s", from, to) : 0;
 }
 
 int folder_replace(const char *old, const char *fresh, const char *away, Err *e)
 {
-    if (!renameat2(AT_FDCWD, fresh, AT_FDCWD, old, RENAME_EXCHANGE)) return folder_rename(fresh, away, e);
+    if (!sys_exchange(fresh, old)) return folder_rename(fresh, away, e);
     TRY(folder_rename(old, away, e));
     const int code = folder_rename(fresh, old, e);
     if (code) folder_rename(away, old, NULL);
@@ -40,7 +31,9 @@ static int remove_entry(const char *path, Err *e);
 static int remove_content(const char *path, DIR *folder, Err *e)
 {
     int code = 0;
-    for (const struct dirent *entry; !code && (entry = readdir(folder));) {
+    while (!code) {
+        const struct dirent *entry = sys_next_entry(folder);
+        if (!entry) return errno ? err_errno(e, errno, "%s: cannot list the folder to its end", path) : 0;
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
         char *inside = path_format(e, "%s/%s", path, entry->d_name);
         code = inside ? remove_entry(inside, e) : ERR_NOMEM;
@@ -52,24 +45,28 @@ static int remove_content(const char *path, DIR *folder, Err *e)
 static int remove_entry(const char *path, Err *e)
 {
     struct stat info;
-    if (lstat(path, &info)) return errno == ENOENT ? 0 : err_errno(e, errno, "%s: cannot be looked at", path);
+    if (sys_link_stat(path, &info)) return errno == ENOENT ? 0 : err_errno(e, errno, "%s: cannot be looked at", path);
     if (!S_ISDIR(info.st_mode)) return file_remove(path, e);
-    DIR *folder = opendir(path);
+    DIR *folder = sys_open_folder(path);
     if (!folder) return err_errno(e, errno, "%s: cannot list the folder", path);
     const int code = remove_content(path, folder, e);
     closedir(folder);
     if (code) return code;
-    return rmdir(path) ? err_errno(e, errno, "%s: cannot remove", path) : 0;
+    return sys_remove_folder(path) ? err_errno(e, errno, "%s: cannot remove", path) : 0;
 }
 
 int folder_remove(const char *path, Err *e) { return remove_entry(path, e); }
 
 static bool holds_only_lock(const char *path)
 {
-    DIR *folder = opendir(path);
-    bool only = folder;
-    for (const struct dirent *entry; only && (entry = readdir(folder));)
-        only = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || !strcmp(entry->d_name, ".lock");
+    DIR *folder = sys_open_folder(path);
+    bool only = folder, ended = !folder;
+    while (only && !ended) {
+        const struct dirent *entry = sys_next_entry(folder);
+        ended = !entry;
+        only = entry ? !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || !strcmp(entry->d_name, ".lock")
+                     : !errno;
+    }
     if (folder) closedir(folder);
     return only;
 }
@@ -78,8 +75,8 @@ void folder_remove_empty(const char *path)
 {
     char *lock = path_format(NULL, "%s/.lock", path);
     if (lock && holds_only_lock(path)) {
-        unlink(lock);
-        rmdir(path);
+        sys_unlink(lock);
+        sys_remove_folder(path);
     }
     mem_free(lock);
 }

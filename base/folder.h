@@ -9,9 +9,6 @@
  * moment between two renames. Fails: ERR_IO; both folders then keep their names. */
 int folder_replace(const char *old, const char *fresh, const char *away, Err *e);
 
-/* Makes one folder, which must not exist. Fails: ERR_VALUE if the name exists; ERR_IO. */
-int folder_make(const char *path, Err *e);
-
 int folder_rename(const char *from, const char *to, Err *e);
 
 /* Removes a folder and all in it; links are removed, not followed. A path that does not exist is no error. Fails:

@@ -10,31 +10,42 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sys.h"
 
-/* Whether the open file is still the one of that name: the last holder of the lock may have removed it. */
-static bool is_current(int fd, const char *path)
+/* Sets whether the open file is still the one of that name: the last holder of the lock may have removed it. Returns 0, or
+ * an errno. */
+static int look_whether_current(bool *is, int fd, const char *path)
 {
     struct stat mine, named;
-    return !fstat(fd, &mine) && !stat(path, &named) && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
-}
-
-static int lock_file(int fd, int operation)
-{
-    while (flock(fd, operation))
-        if (errno != EINTR) return errno;
+    *is = false;
+    if (sys_open_stat(fd, &mine)) return errno;
+    if (sys_stat(path, &named)) return errno == ENOENT ? 0 : errno;
+    *is = mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
     return 0;
 }
 
-/* Returns 0, or an errno. A reader needs no lock file where none can be made. */
+static int lock_file(int fd, int operation) { return sys_lock(fd, operation) ? errno : 0; }
+
+/* Opens the lock file, and makes it where there is none. A reader needs none where none can be made (a read-only
+ * file system): *fd is -1 then. Returns 0, or an errno. */
+static int open_lock(int *fd, const char *path, bool reads)
+{
+    *fd = sys_open(path, O_RDWR | O_CREAT);
+    if (*fd < 0 && reads) *fd = sys_open(path, O_RDONLY);
+    if (*fd >= 0) return 0;
+    return reads && (errno == ENOENT || errno == EACCES) ? 0 : errno;
+}
+
+/* Returns 0, or an errno. */
 static int open_and_lock(FolderLock *lock, const char *path, int operation)
 {
-    const bool reads = operation & LOCK_SH;
     for (;;) {
-        lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (lock->fd < 0 && reads) lock->fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (lock->fd < 0) return reads ? 0 : errno;
-        const int failed = lock_file(lock->fd, operation);
-        if (!failed && is_current(lock->fd, path)) return 0;
+        bool current = false;
+        int failed = open_lock(&lock->fd, path, operation & LOCK_SH);
+        if (failed || lock->fd < 0) return failed;
+        failed = lock_file(lock->fd, operation);
+        if (!failed) failed = look_whether_current(&current, lock->fd, path);
+        if (current) return 0;
         folder_unlock(lock);
         if (failed) return failed;
     }
@@ -85,7 +96,7 @@ int folder_is_locked(const char *folder, bool *locked, Err *e)
     char *path = path_format(e, "%s/.lock", folder);
     if (!path) return ERR_NOMEM;
     int failed = 0;
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    const int fd = sys_open(path, O_RDWR);
     if (fd >= 0) failed = lock_file(fd, LOCK_SH | LOCK_NB);
     else if (errno != ENOENT && errno != ENOTDIR) failed = errno;
     *locked = failed == EWOULDBLOCK;

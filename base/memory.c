@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/faults.h"
+
 enum { HUGE_PAGE = 2 << 20 };
 
 void *mem_alloc(size_t bytes, Err *e)
@@ -15,7 +18,7 @@ void *mem_alloc(size_t bytes, Err *e)
     void *block = NULL;
     const size_t align = bytes < 2 * HUGE_PAGE ? MEM_ALIGN : HUGE_PAGE;
     const size_t rounded = (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
-    const bool possible = rounded >= bytes && rounded < PTRDIFF_MAX;
+    const bool possible = rounded >= bytes && rounded < PTRDIFF_MAX && !fault_is_due(__func__, ENOMEM);
     if (!possible || posix_memalign(&block, align, rounded ? rounded : MEM_ALIGN)) block = NULL;
     /* Large blocks on huge pages, where the system has them: a fraction of the page faults and TLB misses. */
     if (block && align == HUGE_PAGE) madvise(block, rounded, MADV_HUGEPAGE);

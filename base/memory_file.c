@@ -1,4 +1,5 @@
 #include "base/memory_file.h"
+#include "base/sys.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 int memory_file_new(const char *name, char path[MEMORY_FILE_PATH_BYTES], Err *e)
 {
-    const int fd = memfd_create(name, MFD_CLOEXEC);
+    const int fd = sys_memory_file(name);
     if (fd < 0) {
         err_errno(e, errno, "no file in memory could be made");
         return -1;

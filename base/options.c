@@ -97,6 +97,12 @@ static void print_version(Text *t, const CommonOptions *common)
     text_add(t, "License: Apache-2.0\n");
 }
 
+static void end_without_memory(const char *text)
+{
+    program_error("%s", text);
+    exit(1);
+}
+
 /* Prints what is asked for, and ends the program. */
 static void print_and_end(int key, const char *shell, const Parsing *p)
 {
@@ -108,9 +114,9 @@ static void print_and_end(int key, const char *shell, const Parsing *p)
     case KEY_COMPLETION: completion_script(&t, p->help, shell); break;
     default: help_text(&t, p->help, key == KEY_HELP_ALL, columns_of_terminal());
     }
-    if (t.failed) program_error("out of memory");
-    else fputs(t.data, stdout);
-    exit(t.failed);
+    if (t.failed) end_without_memory("out of memory: the text could not be made");
+    fputs(t.data, stdout);
+    exit(0);
 }
 
 static error_t parse_common(int key, char *text, struct argp_state *state)
@@ -181,6 +187,7 @@ static void read_arguments(Arguments *words, const Help *h, int argc, char **arg
 {
     Err e = {0};
     if (!arguments_read(words, h, argc, argv, notes, &e)) return;
+    if (e.code == ERR_NOMEM) end_without_memory(e.text);
     fprintf(stderr, "%s: %s\n", program_called(), e.text);
     exit(argp_err_exit_status);
 }
@@ -225,7 +232,8 @@ void program_parse(const Program *p, void *own_input, CommonOptions *common, int
     Text notes = {0};
     expect_one_process(p);
     read_arguments(&words, &help, argc, argv, &notes);
-    argp_parse(&whole, words.count, words.words, ARGP_NO_HELP, NULL, &parsing);
+    if (argp_parse(&whole, words.count, words.words, ARGP_NO_HELP, NULL, &parsing) == ENOMEM)
+        end_without_memory("out of memory: the arguments could not be read");
     arguments_free(&words);
     if (!common->quiet) say_lines(notes.data);
     text_free(&notes);

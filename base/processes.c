@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "base/sys.h"
 
 enum { GRACE_SECONDS = 5 };
 static const double MOMENT = 0.02; /* seconds between two looks at the processes */
@@ -60,14 +61,16 @@ void process_failed(const Process *p, const Err *e) { p->failed(p, e); }
 
 /* ---- in the processes ---- */
 
+/* What is shared has less than PIPE_BUF bytes: so each process reads the whole of one copy. */
 static int share(const Process *p, void *bytes, size_t size, Err *e)
 {
     const Forked *f = (const Forked *)p;
-    errno = 0;
     for (int i = 1; p->rank == 0 && i < p->count; i++)
-        if (write(f->pipe[1], bytes, size) != (ssize_t)size) return err_errno(e, errno, "a pipe could not be written");
-    if (p->rank == 0 || read(f->pipe[0], bytes, size) == (ssize_t)size) return 0;
-    return err_set(e, ERR_IO, "the first of %d processes has ended", p->count);
+        if (sys_write(f->pipe[1], bytes, size) != (ssize_t)size)
+            return err_errno(e, errno, "a pipe to another process could not be written");
+    const ssize_t count = p->rank ? sys_read(f->pipe[0], bytes, size) : (ssize_t)size;
+    if (count < 0) return err_errno(e, errno, "the pipe of the first process could not be read");
+    return count == (ssize_t)size ? 0 : err_set(e, ERR_IO, "the first of %d processes has ended", p->count);
 }
 
 static void tell_failure(const Process *p, const Err *e)
@@ -108,7 +111,7 @@ static int start(Group *g, int (*work)(void *, const Process *, Err *), void *co
         .outcomes = g->outcomes};
     Process *const p = &f.process;
     const pid_t leader = getpid();
-    int failed = pipe(f.pipe) ? err_errno(e, errno, "a pipe could not be made") : 0;
+    int failed = sys_pipe(f.pipe) ? err_errno(e, errno, "a pipe could not be made") : 0;
     if (failed) return failed;
     fflush(NULL); /* else each process would print what is buffered */
     for (; p->rank < p->count && !failed; p->rank++) {
@@ -257,7 +260,7 @@ int processes_run(int count, int (*work)(void *context, const Process *process, 
     const size_t bytes = sizeof(Outcomes) + (size_t)count * sizeof(Outcome);
     Group g = {.count = count, .patience = patience, .processes = mem_zalloc((size_t)count, sizeof(pid_t), e)};
     if (!g.processes) return ERR_NOMEM;
-    g.outcomes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    g.outcomes = sys_map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
     const int code = g.outcomes == MAP_FAILED ? err_errno(e, errno, "shared memory") : run_group(&g, work, context, e);
     if (g.outcomes != MAP_FAILED) munmap(g.outcomes, bytes);
     mem_free(g.processes);

@@ -11,12 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/file.h"
 #include "base/json_log.h"
 #include "base/launcher.h"
 #include "base/memory.h"
 #include "base/plain.h"
 #include "base/progress.h"
+#include "base/signal_line.h"
 #include "base/text.h"
 #include "base/wait_policy.h"
 
@@ -44,17 +46,6 @@ static const char *name_of(int number)
     return number == SIGINT ? "Ctrl-C" : number == SIGTERM ? "SIGTERM" : number == SIGHUP ? "SIGHUP" : "a signal";
 }
 
-/* Async-signal-safe: no stdio. The parts, up to NULL, as one line. */
-static void write_line(const char *const *parts)
-{
-    char line[1024];
-    size_t used = 0;
-    for (; *parts; parts++)
-        for (const char *c = *parts; *c && used < sizeof line - 1; c++) line[used++] = *c;
-    line[used++] = '\n';
-    if (write(STDERR_FILENO, line, used) < 0) return; /* stderr is closed */
-}
-
 static void end_at_once(int number)
 {
     const char *const parts[] = {
@@ -62,7 +53,7 @@ static void end_at_once(int number)
     if (atomic_flag_test_and_set(&ending))
         for (;;) pause(); /* another thread is ending the process */
     file_unlink_temporaries();
-    if (!leader && !is_silent) write_line(parts);
+    if (!leader && !is_silent) signal_line(parts);
     _exit(128 + number);
 }
 
@@ -90,7 +81,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
                                      ": stopping after the present step; once more stops at once",
                                      NULL};
         atomic_store(&signal_seen, number);
-        if (!leader && !is_silent) write_line(parts);
+        if (!leader && !is_silent) signal_line(parts);
         if (!led_count) alarm(PATIENCE_SECONDS);
     }
     errno = saved;
@@ -118,7 +109,11 @@ void program_lead(const pid_t *processes, int count)
     led_count = count;
 }
 
-void program_follow(pid_t process) { leader = process; }
+void program_follow(pid_t process)
+{
+    leader = process;
+    crash_is_told_by_another();
+}
 
 static void install_handlers(void)
 {
@@ -159,9 +154,10 @@ static bool output_arrived(void)
     return !lost;
 }
 
-/* For what ends without program_end: --help and --version. */
-static void check_output_at_exit(void)
+/* For what ends without program_end: --help and --version, and OpenMP's library, which calls exit where it gets no memory. */
+static void finish_at_exit(void)
 {
+    if (!leader) file_unlink_temporaries();
     if (!told_of_lost_output && !output_arrived()) _exit(1);
 }
 
@@ -184,8 +180,9 @@ void program_begin(const char *name, bool graceful)
     redraws = progress_redraws();
     clock_gettime(CLOCK_MONOTONIC, &started);
     install_handlers();
+    if (launcher_count(&rank) == 1) crash_report(program_name, &hint); /* a launcher's MPI does this itself */
     argp_err_exit_status = 2;
-    atexit(check_output_at_exit);
+    atexit(finish_at_exit);
 }
 
 const char *program_called(void) { return program_name; }

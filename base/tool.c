@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sys.h"
 
 enum { ASK_MILLISECONDS = 200, MESSAGES_MOST = 1 << 16, ARGUMENTS = 256 };
 enum { STATUS_OF_USAGE = 2, STATUS_OF_CODES = 64 };
@@ -112,8 +113,7 @@ static bool collect(Text *messages, int fd, const Tool *tool, pid_t process)
             stopped = true;
         }
         if (ready <= 0) continue;
-        const ssize_t count = read(fd, bytes, sizeof bytes);
-        if (count < 0 && errno == EINTR) continue;
+        const ssize_t count = sys_read(fd, bytes, sizeof bytes);
         if (count <= 0) return stopped;
         text_add_bytes(messages, bytes, (size_t)count);
         keep_end(messages);
@@ -187,7 +187,7 @@ int tool_run(const Tool *tool, Text *warnings, Err *e)
     int ends[2];
     char *path = tool_path(tool->name, e);
     if (!path) return e->code;
-    if (pipe2(ends, O_CLOEXEC)) {
+    if (sys_pipe(ends)) {
         mem_free(path);
         return err_errno(e, errno, "no pipe to %s", tool->name);
     }

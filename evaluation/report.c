@@ -163,17 +163,20 @@ static int choose_labels(ReportLabels *labels, const Summary *s, Err *e)
     return 0;
 }
 
-/* The units of the first reference; all have the same, as a rule. */
-static void choose_units(ReportLabels *labels, const Pairs *pairs)
+/* The units of the first reference; all have the same, as a rule. One that cannot be read is a failed case, and is told there. */
+static int choose_units(ReportLabels *labels, const Pairs *pairs, Err *e)
 {
     Geometry g = {0};
+    Err unreadable = {0};
     const char *first = pairs->count ? pairs->items[0].reference : NULL;
-    const bool is_read = first && !image_probe_labels(&g, first, NULL);
+    const bool is_read = first && !image_probe_labels(&g, first, &unreadable);
+    if (unreadable.code == ERR_NOMEM) return err_set(e, ERR_NOMEM, "%s", unreadable.text);
     const Geometry plain = geometry_plane(g.shape_zyx[1], g.shape_zyx[2]);
     const bool is_plane = is_read && g.dimensions == 2;
     const bool is_plain = is_plane && !grid_has_place(&g) && geometry_same_spacing(&g, &plain);
     labels->length_unit = is_plain ? "pixels" : "mm";
     labels->volume_unit = is_plain ? "pixels" : is_plane ? "mm²" : "mm³";
+    return 0;
 }
 
 /* ---- the file ---- */
@@ -183,8 +186,8 @@ int report_write(const Report *r, const char *path, Err *e)
     Text out = {0};
     ReportLabels labels;
     const Summary *s = r->summary;
+    TRY(choose_units(&labels, r->pairs, e));
     TRY(choose_labels(&labels, s, e));
-    choose_units(&labels, r->pairs);
     add_head(&out, r, &labels);
     report_add_means(&out, s, &labels);
     report_add_notes(&out, s);

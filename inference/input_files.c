@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/path_hint.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "data/image_io.h"
 
@@ -68,7 +69,7 @@ static int add_file(InputFiles *f, char *path, size_t ending_length, int folder,
     }
     const char *name = path_is_open_file(path) ? path + strlen(path) + 1 : path_base(path);
     InputFile file = {.path = path, .name = name, .folder = folder};
-    if (!stat(path, &info)) {
+    if (!sys_stat(path, &info)) {
         file.device = (uint64_t)info.st_dev;
         file.inode = (uint64_t)info.st_ino;
     }

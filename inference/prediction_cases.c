@@ -5,6 +5,7 @@
 
 #include "base/crew.h"
 #include "base/memory.h"
+#include "base/sys.h"
 #include "data/image_files.h"
 #include "inference/prediction_record.h"
 
@@ -83,7 +84,7 @@ static int by_place(const void *a, const void *b)
 static bool find_place(struct InputPlace *place, const char *path)
 {
     struct stat info;
-    if (stat(path, &info)) return false;
+    if (sys_stat(path, &info)) return false;
     *place = (struct InputPlace){(uint64_t)info.st_dev, (uint64_t)info.st_ino};
     return true;
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "base/sys.h"
 #include "base/threads.h"
 
 enum { STACK_BYTES = 8 << 20 }; /* as that of a program's first thread */
@@ -34,7 +35,7 @@ static int start_thread(pthread_t *thread, Worker *w)
     failed = pthread_attr_setstacksize(&attributes, STACK_BYTES);
     if (!failed) failed = pthread_sigmask(SIG_SETMASK, &all, &before);
     if (!failed) {
-        failed = pthread_create(thread, &attributes, start, w);
+        failed = sys_thread(thread, &attributes, start, w);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     pthread_attr_destroy(&attributes);

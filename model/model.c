@@ -65,7 +65,9 @@ int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
 
 static int check_unchanged(const ModelWeights *w, Err *e)
 {
-    if (!file_watch_changed(&w->watch)) return 0;
+    bool changed;
+    TRY(file_watch_check(&w->watch, w->path, &changed, e));
+    if (!changed) return 0;
     return err_set(e, ERR_IO, "%s: its content was changed while it was in use; start again when it is complete",
                    w->path);
 }

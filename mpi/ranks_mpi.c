@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/sys.h"
 #include "mpi/mpi_calls.h"
 #include "mpi/world_mpi.h"
 #include "network/device/ranks.h"
@@ -139,7 +140,7 @@ static int start(MpiRanks *r, MPI_Comm all, Err *e)
 {
     TRY(mpi_check(MPI_Comm_dup(all, &r->waited), "connecting the processes", e));
     TRY(mpi_check(MPI_Comm_dup(all, &r->begun), "connecting the processes", e));
-    const int failed = pthread_create(&r->thread, NULL, go_on, r);
+    const int failed = sys_thread(&r->thread, NULL, go_on, r);
     if (failed) return err_errno(e, failed, "no thread for the sums over processes");
     r->has_thread = true;
     return 0;

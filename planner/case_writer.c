@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/memory.h"
+#include "base/sys.h"
 
 enum { WRITERS = 32, SHARES = 8 };
 
@@ -86,7 +87,7 @@ int case_writer_new(CaseWriter **out, const char *folder, Err *e)
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
     /* If no thread can be started, case_writer_give writes every case itself. */
-    while (w->started < WRITERS && !pthread_create(&w->threads[w->started], NULL, write_jobs, w)) w->started++;
+    while (w->started < WRITERS && !sys_thread(&w->threads[w->started], NULL, write_jobs, w)) w->started++;
     return 0;
 }
 

@@ -95,9 +95,11 @@ static int begin(Pass *pass, PreprocessRun *run, Err *e)
 {
     *pass = (Pass){.run = run};
     run->skipped = 0;
-    TRY(case_writer_new(&pass->writer, run->folder, e));
     case_settings_add(&pass->settings, run->plan, &run->dataset->info);
-    return 0;
+    int code = made_from_check(&pass->settings, e);
+    if (!code) code = case_writer_new(&pass->writer, run->folder, e);
+    if (code) made_from_free(&pass->settings);
+    return code;
 }
 
 /* A writer's error names the case that was not written; the loop's names a later one. */

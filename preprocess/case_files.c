@@ -100,6 +100,7 @@ static int write_record(const PreprocessedCase *c, const char *path, const MadeF
 
 int case_write(const PreprocessedCase *c, const char *folder, const char *id, const MadeFrom *made_from, Err *e)
 {
+    TRY(made_from_check(made_from, e)); /* before the earlier files are replaced */
     char *path = path_format(e, "%s/%s.yaml", folder, id);
     if (!path) return ERR_NOMEM;
     int code = file_remove(path, e);

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/sys.h"
 #include "serve/answer.h"
 #include "serve/series.h"
 
@@ -137,7 +138,7 @@ static OutputKind kind_of(int fd)
                                        {"II", 2, "labels.tif", "image/tiff"},
                                        {"MM", 2, "labels.tif", "image/tiff"}};
     char head[4] = {0};
-    if (pread(fd, head, sizeof head, 0) > 0)
+    if (sys_read_at(fd, head, sizeof head, 0) > 0)
         for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
             if (!memcmp(head, kinds[i].first, kinds[i].length)) return kinds[i];
     return (OutputKind){"", 0, "labels.nii.gz", "application/gzip"};

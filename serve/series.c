@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/memory_file.h"
+#include "base/sys.h"
 #include "base/tool.h"
 
 /* Images of the series, one for each channel, and the labels. */
@@ -22,7 +23,7 @@ static bool is_dicom(int fd)
 {
     enum { PREAMBLE = 128 };
     char head[PREAMBLE + 4] = {0};
-    const ssize_t count = pread(fd, head, sizeof head, 0);
+    const ssize_t count = sys_read_at(fd, head, sizeof head, 0);
     return (count >= 4 && !memcmp(head, "PK\3\4", 4)) || (count == sizeof head && !memcmp(head + PREAMBLE, "DICM", 4));
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory_file.h"
+#include "base/sys.h"
 
 enum { FORM_BYTES = 1 << 16 };
 
@@ -44,8 +45,7 @@ static void write_bytes(Upload *u, const char *data, size_t bytes)
 {
     u->file_bytes += (int64_t)bytes;
     while (bytes) {
-        const ssize_t done = write(u->fds[u->count - 1], data, bytes);
-        if (done < 0 && errno == EINTR) continue;
+        const ssize_t done = sys_write(u->fds[u->count - 1], data, bytes);
         if (done <= 0) {
             err_errno(&u->e, done ? errno : ENOMEM, "the body could not be kept in memory");
             return;

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/sys.h"
 
 /* A batch of the ring buffer. */
 typedef struct Slot {
@@ -132,7 +133,7 @@ static int start_workers(Loader *l, Err *e)
         Worker *w = &l->workers[i];
         w->loader = l;
         TRY(sampler_workspace_new(&w->workspace, l->o.training, e));
-        const int failed = pthread_create(&w->thread, NULL, work, w);
+        const int failed = sys_thread(&w->thread, NULL, work, w);
         if (failed) {
             sampler_workspace_free(&w->workspace);
             return err_errno(e, failed, "a loader thread could not be started");

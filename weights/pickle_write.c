@@ -29,13 +29,14 @@ static void put_double(Text *t, double value)
     text_add_bytes(t, code, sizeof code);
 }
 
-/* Whether a number is printed as this text, as a reader notes it. */
-static bool is_printed(const char *text, const char *format, long long integer, double number)
+/* Whether a number is printed as this text, as a reader notes it. Without memory `t` fails. */
+static bool is_printed(Text *t, const char *text, const char *format, long long integer, double number)
 {
     Text printed = {0};
     if (format) text_add(&printed, format, integer);
     else text_add_double(&printed, number);
     const bool same = !printed.failed && !strcmp(printed.data, text);
+    t->failed = t->failed || printed.failed;
     text_free(&printed);
     return same;
 }
@@ -53,9 +54,9 @@ static bool put_word(Text *t, const char *text)
             text_add(t, "%s", words[i].code);
             return true;
         }
-    if (doc_text_to_int(text, &integer) && is_printed(text, "%lld", (long long)integer, 0))
+    if (doc_text_to_int(text, &integer) && is_printed(t, text, "%lld", (long long)integer, 0))
         pickle_put_integer(t, integer);
-    else if (doc_text_to_double(text, &number) && isfinite(number) && is_printed(text, NULL, 0, number))
+    else if (doc_text_to_double(text, &number) && isfinite(number) && is_printed(t, text, NULL, 0, number))
         put_double(t, number);
     else return false;
     return true;

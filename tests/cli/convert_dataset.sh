@@ -84,10 +84,16 @@ check "the input as output" 1 convert amos-mri "$out/amos22" "$out/amos22/" --qu
 has "is refused" 'is the input folder, or contains it' stderr
 check "a folder above the input" 1 convert amos-mri "$out/amos22" "$out" --quiet --overwrite
 has "too" 'is the input folder, or contains it' stderr
-mkdir "$out/.refused.convert"
-check "what a killed run left" 1 convert amos-mri "$out/amos22" "$out/refused" --quiet
-has "is named" '.refused.convert: exists already: another run is writing it, or one was killed' stderr
-rm -r "$out/.refused.convert"
+mkdir "$out/.refused.convert"; : >"$out/.refused.convert/.lock"
+flock "$out/.refused.convert/.lock" sh -c 'exec sleep 600' & pid=$!
+until ! flock -n "$out/.refused.convert/.lock" true; do sleep 0.01; done
+check "a folder that another run writes" 1 convert amos-mri "$out/amos22" "$out/refused" --quiet
+has "is refused" '.refused.convert: another run is writing there' stderr
+pkill -P $pid; kill $pid; wait $pid 2>/dev/null; pid=
+mkdir "$out/.killed.convert" "$out/.killed.convert/new"; : >"$out/.killed.convert/new/half"
+check "what a killed run left" 0 convert amos-mri "$out/amos22" "$out/killed" --quiet
+is "is removed" test -e "$out/killed/dataset.json" -a ! -e "$out/killed/half" -a ! -e "$out/.killed.convert"
+rm -rf "$out/.refused.convert" "$out/killed" "$out/.killed.convert"
 for i in $(seq 700 999); do ln "$out/amos22/imagesTr/amos_0501.nii.gz" "$out/amos22/imagesTr/amos_0$i.nii.gz"; ln "$out/amos22/labelsTr/amos_0501.nii.gz" "$out/amos22/labelsTr/amos_0$i.nii.gz"; done
 "$build/convert_dataset" amos-mri "$out/amos22" "$out/long" --quiet 2>"$out/stderr" & pid=$!
 until [ -e "$out/.long.convert/new/labelsTr" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done

@@ -74,10 +74,9 @@ check "nor one with results of train in it" 1 convert "$out/$r" "$out/notes" --o
 is "which stay" test -e "$out/notes/plans.yaml"
 is "and stands" test -s "$out/notes/thesis"
 check "the results themselves" 1 convert "$out/$r" "$out/$r" --overwrite
-mkdir "$out/.of_fold.export"; echo 1 >"$out/.of_fold.export/left"
-check "the working folder of another run" 1 convert "$out/r_nnUNetPlannerResEncM" "$out/of_fold" --overwrite
-has "is an error" '.of_fold.export: exists already: another run is writing it, or one was killed' stderr
-is "and stands" test -s "$out/.of_fold.export/left" -a ! -e "$out/.of_fold.export/new"
+mkdir -p "$out/.of_fold.export/new"; echo 1 >"$out/.of_fold.export/mine"
+check "the working folder of a killed run" 0 convert "$out/r_nnUNetPlannerResEncM" "$out/of_fold" --overwrite --quiet
+is "is removed, but not what is not its own" test -s "$out/.of_fold.export/mine" -a ! -e "$out/.of_fold.export/new"
 rm -r "$out/.of_fold.export"
 mkdir "$out/.of_fold.new"; echo 1 >"$out/.of_fold.new/mine"
 check "--overwrite replaces nnU-Net's" 0 convert "$out/r_nnUNetPlannerResEncM" "$out/of_fold" --overwrite --quiet

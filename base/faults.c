@@ -1,0 +1,50 @@
+#include "base/faults.h"
+
+#ifdef FAULTS
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Process-wide state, set before main. */
+static long due = -1;
+static bool is_short;
+static atomic_long calls, transfers;
+static _Atomic(const char *) failed;
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *text = getenv("SWIN_UMAMBA_FAULT");
+    is_short = text && !strcmp(text, "short");
+    if (text && !is_short) due = atol(text);
+}
+
+__attribute__((destructor)) static void record(void)
+{
+    const char *path = getenv("SWIN_UMAMBA_FAULT_RECORD"), *name = atomic_load(&failed);
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (!file) return;
+    fprintf(file, "%ld %s\n", atomic_load(&calls), name ? name : "none");
+    fclose(file);
+}
+
+bool fault_is_due(const char *call, int error)
+{
+    if (atomic_fetch_add(&calls, 1) != due) return false;
+    atomic_store(&failed, call);
+    errno = error;
+    return true;
+}
+
+ptrdiff_t fault_most(size_t bytes)
+{
+    enum { SHORT = 4099 };
+    if (!is_short) return (ptrdiff_t)bytes;
+    if (atomic_fetch_add(&transfers, 1) % 2) {
+        errno = EINTR;
+        return -1;
+    }
+    return bytes < SHORT ? (ptrdiff_t)bytes : SHORT;
+}
+#endif

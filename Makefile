@@ -193,6 +193,7 @@ $(B)/flags: FORCE
 	@mkdir -p $(B)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 $(B)/mpi: FORCE
+	@mkdir -p $(B)
 	@echo '$(MPI_PACKAGE)' | cmp -s - $@ || echo '$(MPI_PACKAGE)' > $@
 .PHONY: FORCE
 

@@ -10,6 +10,7 @@
 /* Process-wide state, set before main. */
 static long due = -1;
 static bool is_short;
+static FILE *report; /* opened at the start: a sandbox (base/sandbox.h) forbids it later */
 static atomic_long calls, transfers;
 static _Atomic(const char *) failed;
 
@@ -18,15 +19,16 @@ __attribute__((constructor)) static void begin(void)
     const char *text = getenv("SWIN_UMAMBA_FAULT");
     is_short = text && !strcmp(text, "short");
     if (text && !is_short) due = atol(text);
+    const char *path = getenv("SWIN_UMAMBA_FAULT_RECORD");
+    if (path) report = fopen(path, "we");
 }
 
 __attribute__((destructor)) static void record(void)
 {
-    const char *path = getenv("SWIN_UMAMBA_FAULT_RECORD"), *name = atomic_load(&failed);
-    FILE *file = path ? fopen(path, "w") : NULL;
-    if (!file) return;
-    fprintf(file, "%ld %s\n", atomic_load(&calls), name ? name : "none");
-    fclose(file);
+    const char *name = atomic_load(&failed);
+    if (!report) return;
+    fprintf(report, "%ld %s\n", atomic_load(&calls), name ? name : "none");
+    fclose(report);
 }
 
 bool fault_is_due(const char *call, int error)

@@ -127,8 +127,7 @@ static int open_in_place(OutFile *f, const char *path, Err *e)
     return code;
 }
 
-/* What failed, though the folder may be written: a sandbox forbids it (base/sandbox.h). */
-static const char *why(int failed, const char *path)
+const char *file_forbidden(int failed, const char *path)
 {
     char *folder = folder_of(path, NULL);
     const bool is_forbidden =
@@ -162,7 +161,7 @@ int file_create(OutFile *f, const char *path, Err *e)
         code = err_set(e, ERR_IO, "%s: cannot create the file: its folder does not exist", path);
     else if (!code)
         code = err_errno(e, failed, "%s: cannot create the file, at first named %s%s", path, path_base(f->temporary),
-                         why(failed, path));
+                         file_forbidden(failed, path));
     release(f);
     return code;
 }

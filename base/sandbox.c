@@ -1,6 +1,7 @@
 #include "base/sandbox.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include "base/folder.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "base/sys.h"
 #include "base/tool.h"
 
 /* ---- Landlock: its numbers are the same on all architectures. Older headers do not have all of them ---- */
@@ -55,26 +57,30 @@ static void begin(Rules *r, bool listens)
     r->fd = (int)syscall(CREATE_RULESET, r, offsetof(Rules, fd), 0);
 }
 
-/* A path that does not exist gets no rule. */
+/* A path that does not exist gets no rule. If another cannot have one, there will be no sandbox. */
 static void allow(Rules *r, const char *path, uint64_t what)
 {
     struct stat info;
-    const int fd = open(path, O_PATH | O_CLOEXEC);
-    if (fd < 0) return;
-    if (fstat(fd, &info) || !S_ISDIR(info.st_mode)) what &= OF_FILES;
+    const int fd = sys_open(path, O_PATH);
+    if (fd < 0) {
+        r->failed |= errno != ENOENT && errno != ENOTDIR;
+        return;
+    }
+    if (sys_open_stat(fd, &info)) r->failed = true;
+    else if (!S_ISDIR(info.st_mode)) what &= OF_FILES;
     const struct __attribute__((packed)) {
         uint64_t what;
         int32_t fd;
     } rule = {what & r->files, fd};
     if (syscall(ADD_RULE, r->fd, BENEATH_PATH, &rule, 0)) r->failed = true;
-    close(fd);
+    sys_close(fd);
 }
 
 /* Threads that exist already are not restricted. */
 static void end(const Rules *r)
 {
     if (!r->failed && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) syscall(RESTRICT_SELF, r->fd, 0);
-    close(r->fd);
+    sys_close(r->fd);
 }
 
 /* ---- folders ---- */
@@ -93,7 +99,7 @@ static void remove_made(char *path, size_t above)
     if (!folder_is_locked(path, &is_locked, NULL) && !is_locked) folder_remove_empty(path);
     for (char *slash; (slash = strrchr(path, '/')) && (size_t)(slash - path) > above;) {
         *slash = '\0';
-        if (rmdir(path)) break;
+        if (sys_remove_folder(path)) break;
     }
 }
 
@@ -119,8 +125,8 @@ static void find_above(char *path, size_t *above)
 /* A user may have moved folders of results to another disk, and left links. */
 static void allow_links(Rules *r, const char *folder)
 {
-    DIR *dir = opendir(folder);
-    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+    DIR *dir = sys_open_folder(folder);
+    for (const struct dirent *entry; dir && (entry = sys_next_entry(dir));) {
         if (entry->d_type != DT_LNK || *entry->d_name == '.') continue;
         char *path = path_format(NULL, "%s/%s", folder, entry->d_name);
         if (path && file_is_folder(path)) allow(r, path, WRITE);

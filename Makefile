@@ -56,27 +56,39 @@ CFLAGS_tsan := -O1 -g3 -fsanitize=thread
 ifeq ($(CFLAGS_$(VARIANT)),)
 $(error VARIANT=$(VARIANT): expected release, debug, asan or tsan)
 endif
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wno-unknown-pragmas
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wno-unknown-pragmas -Werror=format-security
 ifdef CI
 WARNINGS += -Werror
+endif
+ARCH := $(shell $(CC) -dumpmachine)
+# Hardening of the release build (docs/security.md, Build). The user's own flags come later and win. The checks of
+# _FORTIFY_SOURCE need optimisation. Some compilers define it themselves, to another level: hence -U. 3 is of GCC 12 and Clang.
+ifeq ($(VARIANT),release)
+accepts = $(shell $(CC) -Werror -O2 $(1) -include stdio.h -x c -c /dev/null -o /dev/null 2>/dev/null && echo '$(1)')
+HARDENING := -fstack-protector-strong $(call accepts,-fstack-clash-protection)
+HARDENING += $(if $(findstring x86_64,$(ARCH)),-fcf-protection) $(if $(findstring aarch64,$(ARCH)),-mbranch-protection=standard)
+ifeq ($(findstring _FORTIFY_SOURCE,$(CC) $(CFLAGS) $(CPPFLAGS))$(filter -O0,$(CFLAGS)),)
+HARDENING += $(or $(call accepts,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif
+PIE := -pie
+LINKING := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 endif
 # Kernels do not depend on the sign of zero, errno or floating-point exceptions; these flags allow faster vector code.
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 # The shared library is made of the same objects: position-independent, and names that are not its interface are hidden.
-ALL_CXXFLAGS := -std=c++17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CXXFLAGS)$(CPPFLAGS:%= %)
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)$(CPPFLAGS:%= %)
+ALL_CXXFLAGS := -std=c++17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(HARDENING) $(CXXFLAGS)$(CPPFLAGS:%= %)
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(HARDENING) $(CFLAGS)$(CPPFLAGS:%= %)
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
 PACKAGES := yaml-0.1 libpng libtiff-4 libjpeg zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += -I$(SYSROOT)/usr/include/nifti
-LIBS = $(LDFLAGS) $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
+LIBS = $(LINKING) $(LDFLAGS) $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(FOLDERS:=/*.c)))
 # A file with an OpImpl or a function for each SIMD level (SIMD_HEAD, SIMD_NAME, POINTWISE) is compiled once for each;
 # which one runs is chosen at run time (network/graph/op.h).
-ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
 LEVELS := avx512_bf16 avx512 avx2 portable
 else ifneq ($(findstring aarch64,$(ARCH)),)
@@ -176,11 +188,12 @@ $(B)/obj/%.cu.o: %.cu $(B)/flags
 	$(Q)$(NVCC) -MD -MF $(@:.o=.d) -c $< -o $@
 
 # Rebuilds everything when the flags change (CI, CFLAGS, another compiler, CUDA).
-FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(NVCC) $(CXX)
+FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(PIE) $(LINKING) $(NVCC) $(CXX)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 $(B)/mpi: FORCE
+	@mkdir -p $(B)
 	@echo '$(MPI_PACKAGE)' | cmp -s - $@ || echo '$(MPI_PACKAGE)' > $@
 .PHONY: FORCE
 
@@ -197,25 +210,25 @@ $(SHARED): library/swin_umamba.map $(INTERFACE) $(GPU_OBJECTS) $(LIBRARY)
 
 define program_rule
 $(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(if $(filter serve/%,$(1)),$(SERVE)) $(call mpi_of,$(1)) $(GPU_OBJECTS) $(LIBRARY)
-	$$(Q)$(CC) $(ALL_CFLAGS) $$(filter-out $(B)/mpi,$$^) -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(call mpi_libs_of,$(1)) $(LIBS)
+	$$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $$(filter-out $(B)/mpi,$$^) -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(call mpi_libs_of,$(1)) $(LIBS)
 endef
 $(foreach main,$(filter-out dicom/%,$(MAINS:.c=)),$(eval $(call program_rule,$(main))))
 
 # Of the libraries only those that are used are loaded: it needs no oneDNN.
 $(B)/convert_dicom: $(B)/obj/dicom/convert_dicom.o $(DICOM) $(LIBRARY)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
 
 $(B)/make_dicom: $(B)/obj/tests/make_dicom.o $(LIBRARY)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
 $(B)/obj/tests/make_dicom.o: private ALL_CXXFLAGS += $(shell $(PKG_CONFIG) --cflags libopenjp2 2>/dev/null)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
 
 $(GPU_TESTS:%=$(B)/tests/%): $(B)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
 
 # make check SIMD=avx2: uses a lower SIMD level than the CPU supports. Also for golden and bench.
 ifdef SIMD
@@ -286,7 +299,7 @@ ifdef CUDA
 $(B)/obj/tests/cuda/cudnn_plans.o: private ALL_CFLAGS += -I$(CUDA_PATH)/include
 $(B)/tests/cudnn_plans: $(B)/obj/tests/cuda/cudnn_plans.o $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS)
 
 check-cuda: $(B)/tests/cudnn_plans
 	@tests/run $(B) cudnn_plans cuda_headers ptxas scan_instructions

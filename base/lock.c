@@ -62,7 +62,9 @@ static int take(FolderLock *lock, const char *folder, const char *name, int oper
     int code = 0;
     if (failed == EWOULDBLOCK)
         code = err_set(e, ERR_VALUE, "%s: another run is writing there; wait for it or give another folder", folder);
-    else if (failed) code = err_errno(e, failed, "%s: cannot write into this folder (its lock, %s)", folder, name);
+    else if (failed)
+        code = err_errno(e, failed, "%s: cannot write into this folder (its lock, %s)%s", folder, name,
+                         file_forbidden(failed, path));
     mem_free(path);
     return code;
 }

@@ -7,6 +7,7 @@
 #include "base/folder.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/sandbox.h"
 #include "base/world.h"
 #include "evaluation/all_cases.h"
 #include "evaluation/compare.h"
@@ -476,6 +477,7 @@ int main(int argc, char **argv)
     program_parse(&program, &options, &options.common, argc, argv);
     const Process *world;
     int code = world_begin(&world, &options.common, argc, argv, &e);
+    if (!code) code = sandbox_enter(&(Sandbox){.folders = {options.common.output}}, &options.common, world, &e);
     if (!code && !options.compare) code = run(&options, world, &e);
     else if (!code && !(world && world->rank)) code = run_compare(&options, &e);
     mem_free(options.tolerances);

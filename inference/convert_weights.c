@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "base/text.h"
 #include "inference/nnunet_export.h"
 #include "weights/weights_io.h"
@@ -110,5 +111,7 @@ int main(int argc, char **argv)
     program_begin("convert_weights", false);
     program_parse(&program, &options, &common, argc, argv);
     const bool is_folder = file_is_folder(options.paths[0]);
-    return program_end((is_folder ? convert_folder : convert_file)(&options, &common, &e), &e, common.quiet);
+    int code = sandbox_enter(&(Sandbox){.file = options.paths[1]}, &common, NULL, &e);
+    if (!code) code = (is_folder ? convert_folder : convert_file)(&options, &common, &e);
+    return program_end(code, &e, common.quiet);
 }

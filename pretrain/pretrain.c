@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "inference/folds.h"
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
@@ -381,7 +382,8 @@ int main(int argc, char **argv)
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
     o.training.overrides.file = o.override;
     Err e = {0};
-    const int code = run(&o, &e);
+    int code = sandbox_enter(&(Sandbox){.file = o.common.output, .locked = o.images}, &o.common, NULL, &e);
+    if (!code) code = run(&o, &e);
     text_free(&o.keys);
     mem_free(o.work);
     mem_free(o.preprocessed);

@@ -88,7 +88,10 @@ static int take(Meta *m, const char *key, const char *value, Err *e)
     int sizes;
     if (is_one_of(key, "ObjectType", NULL, NULL))
         return strcasecmp(value, "Image") ? bad_value(key, value, "Image", e) : 0;
-    if (is_one_of(key, "NDims", NULL, NULL)) return set_whole(&m->axes, key, value, 2, MAX_AXES, e);
+    if (is_one_of(key, "NDims", NULL, NULL)) {
+        memset(m->size, 0, sizeof m->size); /* sizes of another number of axes do not count */
+        return set_whole(&m->axes, key, value, 2, MAX_AXES, e);
+    }
     if (is_one_of(key, "DimSize", NULL, NULL)) {
         sizes = header_whole_numbers(value, m->size, MAX_AXES, 1);
         return sizes == m->axes

@@ -308,11 +308,11 @@ static int interleave(void **out, const Array *voxels, Err *e)
     return to ? 0 : ERR_NOMEM;
 }
 
-/* The voxels of CASE.mhd are in CASE.zraw; .mha contains them. */
+/* The voxels of CASE.mhd are in CASE.zraw; .mha contains them, and so does a file in memory. */
 static int name_beside(char **name, const char *path, Err *e)
 {
     *name = NULL;
-    if (path_ends_with(path, "a") || path_ends_with(path, "A")) return 0;
+    if (path_is_open_file(path) || path_ends_with(path, "a") || path_ends_with(path, "A")) return 0;
     *name = path_format(e, "%.*szraw", (int)strlen(path) - 3, path);
     return *name ? 0 : ERR_NOMEM;
 }

@@ -32,7 +32,7 @@ static size_t change(uint8_t *data, size_t size, size_t most)
 
 static int run_file(const FuzzTarget *target, const char *in, const char *name)
 {
-    char path[512], *data;
+    char path[1024], *data;
     size_t bytes;
     snprintf(path, sizeof path, "%s/%s", in, name);
     assert_int_equal(file_get(path, &data, &bytes, NULL), 0);
@@ -56,7 +56,7 @@ static int run_folder(const FuzzTarget *target, const char *in, int *count)
 static void run_changed(const FuzzTarget *target, const char *in, const char *name)
 {
     static uint8_t data[ROOM];
-    char path[512], *content;
+    char path[1024], *content;
     size_t bytes;
     snprintf(path, sizeof path, "%s/%s", in, name);
     assert_int_equal(file_get(path, &content, &bytes, NULL), 0);

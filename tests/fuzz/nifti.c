@@ -15,7 +15,7 @@ static int seed(const char *folder, Err *e)
     TRY(fuzz_seed_image(folder, "plane.nii", DTYPE_U8, (const int[]){0, 1, 4, 5}, false, e));
     TRY(fuzz_seed_image(folder, "placed.nii", DTYPE_I16, (const int[]){0, 3, 4, 5}, true, e));
     TRY(fuzz_seed_image(folder, "channels.nii", DTYPE_F32, (const int[]){2, 3, 4, 5}, true, e));
-    TRY(fuzz_seed_image(folder, "wide.nii.gz", DTYPE_U8, (const int[]){0, 2, 1, 33000}, false, e)); /* NIfTI-2 */
+    TRY(fuzz_seed_image(folder, "wide.nii.gz", DTYPE_U8, (const int[]){0, 1, 1, 33000}, false, e)); /* NIfTI-2 */
     return fuzz_seed_image(folder, "placed.nii.gz", DTYPE_U16, (const int[]){0, 3, 4, 5}, true, e);
 }
 

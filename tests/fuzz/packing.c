@@ -46,8 +46,9 @@ size_t fuzz_mutate_gzip(uint8_t *data, size_t size, size_t most, unsigned choice
 size_t fuzz_mutate_header(uint8_t *data, size_t size, size_t most, size_t at, int bytes, FuzzBytes *change)
 {
     const size_t start = at + (size_t)bytes;
-    const uint64_t length = size >= start ? bytes_le(data + at, bytes) : SIZE_MAX;
-    if (length > size - start || size > ROOM / 2) return 0;
+    if (size < start || size > ROOM / 2) return 0;
+    const uint64_t length = bytes_le(data + at, bytes);
+    if (length > size - start) return 0;
     const size_t rest = size - start - (size_t)length, room = most - start - rest;
     memcpy(inner, data + start, length);
     memcpy(outer, data + size - rest, rest);

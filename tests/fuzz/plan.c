@@ -74,6 +74,18 @@ static void use(const Plan *plan)
     text_free(&text);
 }
 
+/* A whole plan, with the values that have no default. */
+static void make(Plan *plan, const char *network)
+{
+    plan_defaults(plan);
+    PlanConfiguration *c = &plan->configuration;
+    c->channel_count = c->mask_count = 1;
+    c->batch_size = 2;
+    c->patch_size[0] = c->patch_size[1] = 64;
+    c->spacing_mm[0] = c->spacing_mm[1] = 1;
+    plan_choose_network(plan, network);
+}
+
 static bool run(const uint8_t *data, size_t bytes)
 {
     Plan plan;
@@ -82,7 +94,7 @@ static bool run(const uint8_t *data, size_t bytes)
     const char *path = fuzz_document("plans", data, bytes);
     const bool whole = fuzz_done(plan_read(&plan, path, &notes, &e), &e);
     if (whole) use(&plan);
-    plan_defaults(&plan);
+    make(&plan, network_kinds()[0]->name);
     const bool part = fuzz_done(plan_override(&plan, path, &notes, &e), &e);
     if (part && !whole) use(&plan);
     text_free(&notes);
@@ -98,13 +110,7 @@ static int seed(const char *folder, Err *e)
     if (!code) code = file_copy("plans/endoscopy.yaml", fuzz_seed_path(folder, "override.yaml"), e);
     for (int i = 0; network_kinds()[i] && !code; i++) {
         Plan plan;
-        plan_defaults(&plan);
-        PlanConfiguration *c = &plan.configuration;
-        c->channel_count = c->mask_count = 1;
-        c->batch_size = 2;
-        c->patch_size[0] = c->patch_size[1] = 64;
-        c->spacing_mm[0] = c->spacing_mm[1] = 1;
-        plan_choose_network(&plan, network_kinds()[i]->name);
+        make(&plan, network_kinds()[i]->name);
         name.length = 0;
         text_add(&name, "%s.yaml", network_kinds()[i]->name);
         code = text_check(&name, e);

@@ -76,6 +76,7 @@ static const Kind kinds[] = {
 
 static int seed(const char *folder, Err *e)
 {
+    TIFFSetWarningHandler(NULL); /* of an older number of a compression, which is read as well */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) TRY(seed_kind(folder, &kinds[i], e));
     return fuzz_seed_image(folder, "written.tif", DTYPE_F32, (const int[]){2, 2, 4, 5}, true, e);
 }

@@ -45,7 +45,11 @@ static void use_axes(Image *image)
     grid_place_text(&image->geometry, place);
     orientation_unturned(code, READER_STORED);
     GridAxes found;
+    Text note = {0};
     grid_match(&turned, &image->geometry, &found);
+    fuzz_done(grid_bring(&found, &note, &turned, &image->geometry, "another file", &e), &e);
+    if (image->geometry.dimensions == 3) fuzz_done(grid_axes_to_code(&found, &image->geometry, code, &e), &e);
+    text_free(&note);
     void *before = mem_alloc(bytes, &e);
     FUZZ_EXPECT(before != NULL);
     memcpy(before, image->voxels.data, bytes);

@@ -86,6 +86,16 @@ static void make(Plan *plan, const char *network)
     plan_choose_network(plan, network);
 }
 
+/* A U-Net's topology is that of nnU-Net's plan. */
+static int seed_of(Plan *plan, const NetworkKind *kind, Err *e)
+{
+    make(plan, kind->name);
+    if (!kind->uses_architecture) return 0;
+    TRY(plan_read(plan, "tests/golden/plans/nnUNetPlans_2_8.json", NULL, e));
+    plan_choose_network(plan, kind->name);
+    return 0;
+}
+
 static bool run(const uint8_t *data, size_t bytes)
 {
     Plan plan;
@@ -110,7 +120,8 @@ static int seed(const char *folder, Err *e)
     if (!code) code = file_copy("plans/endoscopy.yaml", fuzz_seed_path(folder, "override.yaml"), e);
     for (int i = 0; network_kinds()[i] && !code; i++) {
         Plan plan;
-        make(&plan, network_kinds()[i]->name);
+        code = seed_of(&plan, network_kinds()[i], e);
+        if (code) break;
         name.length = 0;
         text_add(&name, "%s.yaml", network_kinds()[i]->name);
         code = text_check(&name, e);

@@ -1,5 +1,6 @@
-/* JPEG images: gray or colours, 8 bits. Only read, and not as labels: JPEG changes the values. libjpeg reports errors by a call that must
- * not return: it is only called inside guarded(). Damaged data, which libjpeg takes for a warning, are errors. */
+/* JPEG images: gray or colours, 8 bits. Only read, and not as labels: JPEG changes the values. libjpeg reports
+ * errors by a call that must not return: it is only called inside guarded(). Damaged data, which libjpeg takes for a
+ * warning, are errors. */
 #include <stdio.h> /* before jpeglib.h, which needs it */
 
 #include <jpeglib.h>
@@ -11,8 +12,8 @@
 #include "data/convert.h"
 #include "data/image_format.h"
 
-/* Each block of 8x8 pixels takes a bit at least, in each component, unless the coding is arithmetic. Progressive files have some ten
- * scans; each is a pass over all pixels. */
+/* Each block of 8x8 pixels takes a bit at least, in each component, unless the coding is arithmetic. Progressive
+ * files have some ten scans; each is a pass over all pixels. */
 enum { PIXELS_PER_BYTE = 512, MAX_SCANS = 500 };
 
 /* A file that libjpeg reads, with everything that must be freed. */

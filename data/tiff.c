@@ -44,7 +44,8 @@ static int sample_type(DType *dtype, int format, int bits)
     return -1;
 }
 
-/* PackBits repeats a byte 128 times by two; deflate: data/byte_stream.c; a code of LZW, of 9 bits and more, stands for 4096 at most. */
+/* PackBits repeats a byte 128 times by two; deflate: data/byte_stream.c; a code of LZW, of 9 bits and more, stands
+ * for 4096 at most. */
 static int64_t ratio_of(int compression)
 {
     switch (compression) {
@@ -122,7 +123,8 @@ static int next_page(const TiffFile *f, bool *there, Err *e)
     return 0;
 }
 
-/* Counts the pages, which must have the same layout, and goes back to the first one. The first one's ratio becomes the largest. */
+/* Counts the pages, which must have the same layout, and goes back to the first one. The first one's ratio becomes
+ * the largest. */
 static int count_pages(int64_t *pages, const TiffFile *f, Layout *first, Err *e)
 {
     bool there;

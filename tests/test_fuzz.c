@@ -1,5 +1,5 @@
-/* The fuzz targets (tests/fuzz) without a fuzzer: their seeds are accepted, every file of the corpora is read, and changed seeds are
- * survived. */
+/* The fuzz targets (tests/fuzz) without a fuzzer: their seeds are accepted, every file of the corpora is read, and
+ * changed seeds are survived. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

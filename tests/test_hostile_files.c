@@ -1,4 +1,5 @@
-/* Files that claim more than they hold, or that take more time or memory than their size allows, are refused before that. */
+/* Files that claim more than they hold, or that take more time or memory than their size allows, are refused before
+ * that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -179,8 +180,8 @@ static void add_chunk(Text *t, const char *kind, const void *content, size_t byt
     text_add_bytes(t, (const char *)number, 4);
 }
 
-/* Texts and profiles of a PNG are not unpacked: they may be many times as long as the file, and what is damaged in them does not
- * matter. */
+/* Texts and profiles of a PNG are not unpacked: they may be many times as long as the file, and what is damaged in
+ * them does not matter. */
 static void the_texts_of_a_png_are_not_read(void **state)
 {
     (void)state;

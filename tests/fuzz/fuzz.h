@@ -1,8 +1,9 @@
-/* Fuzz targets: each reads one input as a program reads a file of that format, and does with the result what programs do.
+/* Fuzz targets: each reads one input as a program reads a file of that format, and does with the result what
+ * programs do.
  *
- * `make fuzz FUZZ=name` searches with libFuzzer (libfuzzer.c); tests/test_fuzz.c replays the corpora in `make check`. An input
- * is a file's content, so that any file can be tried and any finding opened. A new target is one FuzzTarget and one line in
- * FUZZ_TARGETS. docs/security.md says what each one reaches. */
+ * `make fuzz FUZZ=name` searches with libFuzzer (libfuzzer.c); tests/test_fuzz.c replays the corpora in `make
+ * check`. An input is a file's content, so that any file can be tried and any finding opened. A new target is one
+ * FuzzTarget and one line in FUZZ_TARGETS. docs/security.md says what each one reaches. */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
 
@@ -21,8 +22,8 @@ typedef struct FuzzTarget {
     bool (*run)(const uint8_t *data, size_t bytes);
     /* Writes valid inputs into a folder. */
     int (*seed)(const char *folder, Err *e);
-    /* As FuzzBytes, by calling `change` for a part of the input, and correcting what depends on it: checksums, lengths. Returns
-     * 0 where the input has no such parts. NULL: the format has none. choice: which part. */
+    /* As FuzzBytes, by calling `change` for a part of the input, and correcting what depends on it: checksums,
+     * lengths. Returns 0 where the input has no such parts. NULL: the format has none. choice: which part. */
     size_t (*mutate)(uint8_t *data, size_t size, size_t most, unsigned choice, FuzzBytes *change);
 } FuzzTarget;
 
@@ -55,12 +56,12 @@ const FuzzTarget *fuzz_target(const char *name); /* NULL: there is none of that 
 
 /* ---- for targets ---- */
 
-/* A file in memory with that content; its format is known by the ending of `name`. The path is valid until the next call for
- * that name, which is a literal. */
+/* A file in memory with that content; its format is known by the ending of `name`. The path is valid until the next
+ * call for that name, which is a literal. */
 const char *fuzz_file(const char *name, const void *data, size_t bytes);
 
-/* A folder in memory, where there is one, for readers of several files. Removed when the process ends. fuzz_in_folder: a file
- * of it, with that content; valid until the fourth call after it. */
+/* A folder in memory, where there is one, for readers of several files. Removed when the process ends.
+ * fuzz_in_folder: a file of it, with that content; valid until the fourth call after it. */
 const char *fuzz_folder(void);
 const char *fuzz_in_folder(const char *name, const void *data, size_t bytes);
 

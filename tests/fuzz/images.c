@@ -11,8 +11,8 @@
 #include "preprocess/case.h"
 #include "preprocess/spacing_check.h"
 
-/* Larger images would only take time. A file of compressed voxels may claim 1032 bytes for each of its own, and pictures of 1 bit
- * eight pixels for each of these. */
+/* Larger images would only take time. A file of compressed voxels may claim 1032 bytes for each of its own, and
+ * pictures of 1 bit eight pixels for each of these. */
 enum { MOST_VOXELS = 1 << 16, CLAIM_PER_BYTE = 1032 * 8, CLAIM_SLACK = 1 << 20, PREPROCESSED = 1 << 20 };
 
 static int64_t voxels_of(const ImageHeader *h)

@@ -51,10 +51,14 @@ static int seed_kind(const char *folder, const Kind *k, Err *e)
 
 static int seed(const char *folder, Err *e)
 {
-    static const Kind kinds[] = {{"gray.jpg", 1, false, false, 0},
-                                 {"colours.jpg", 3, false, false, 1},
-                                 {"progressive.jpg", 3, true, false, 0},
-                                 {"arithmetic.jpg", 1, false, true, 0}};
+    static const Kind kinds[] = {
+        {"gray.jpg", 1, false, false, 0},
+        {"colours.jpg", 3, false, false, 1},
+        {"progressive.jpg", 3, true, false, 0},
+#ifdef C_ARITH_CODING_SUPPORTED
+        {"arithmetic.jpg", 1, false, true, 0},
+#endif
+    };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) TRY(seed_kind(folder, &kinds[i], e));
     return 0;
 }

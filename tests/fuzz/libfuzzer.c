@@ -1,5 +1,5 @@
-/* The program of `make fuzz`: libFuzzer with the target that FUZZ names. The seeds are written into the first folder of its
- * command line, before libFuzzer reads it. */
+/* The program of `make fuzz`: libFuzzer with the target that FUZZ names. The seeds are written into the first folder
+ * of its command line, before libFuzzer reads it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

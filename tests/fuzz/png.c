@@ -1,4 +1,5 @@
-/* PNG: every colour type, with and without interlacing. Seeds are put together here: the project writes two types only. */
+/* PNG: every colour type, with and without interlacing. Seeds are put together here: the project writes two types
+ * only. */
 #include <string.h>
 
 #include "base/file.h"

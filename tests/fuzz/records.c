@@ -1,6 +1,6 @@
-/* The smaller files that programs leave for each other. The first letter of an input says which one follows, from its third byte on:
- * c cases.yaml, f fingerprint, g table of groups, i inference.yaml, m made_from, p properties of a case, r predict.yaml,
- * s summary.json. */
+/* The smaller files that programs leave for each other. The first letter of an input says which one follows, from
+ * its third byte on: c cases.yaml, f fingerprint, g table of groups, i inference.yaml, m made_from, p properties of
+ * a case, r predict.yaml, s summary.json. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,7 +157,8 @@ static const char fingerprint[] =
     "percentile_99_5: 9, std: 2}}\nmedian_relative_size_after_cropping: 1\norientations: [RAS]\n"
     "shapes_after_crop: [[2, 3, 4]]\nspacings: [[1, 2, 0.5]]\n";
 static const char properties[] =
-    "p\nformat: 1\nspacing: [2, 1, 1]\ntranspose_forward: [0, 1, 2]\naxes_from: [0, 2, 1]\naxes_flipped: [true, false, false]\n"
+    "p\nformat: 1\nspacing: [2, 1, 1]\ntranspose_forward: [0, 1, 2]\naxes_from: [0, 2, 1]\n"
+    "axes_flipped: [true, false, false]\n"
     "shape_before_cropping: [3, 4, 5]\ncrop_first: [0, 1, 1]\ncrop_past: [3, 4, 5]\nshape: [3, 6, 8]\n"
     "made_from: {label: " HASH "}\ncontent: {image: " HASH "}\n";
 

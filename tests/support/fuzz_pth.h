@@ -1,5 +1,5 @@
-/* A PyTorch file in memory: one input is read completely, and every value is accessed. test_weights.c damages files in every way for
- * it; the fuzz target pth (tests/fuzz) begins with it. */
+/* A PyTorch file in memory: one input is read completely, and every value is accessed. test_weights.c damages files
+ * in every way for it; the fuzz target pth (tests/fuzz) begins with it. */
 #ifndef TESTS_SUPPORT_FUZZ_PTH_H
 #define TESTS_SUPPORT_FUZZ_PTH_H
 

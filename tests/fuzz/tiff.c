@@ -56,8 +56,10 @@ static int seed_kind(const char *folder, const Kind *k, Err *e)
 }
 
 #define GRAY SAMPLEFORMAT_UINT, PHOTOMETRIC_MINISBLACK, PLANARCONFIG_CONTIG
-#define OME "<OME><Pixels DimensionOrder=\"XYZCT\" SizeC=\"2\" SizeZ=\"2\" PhysicalSizeX=\"0.5\" "
-"PhysicalSizeZ='2'></Pixels></OME>" static const Kind kinds[] = {
+#define OME                                                                                \
+    "<OME><Pixels DimensionOrder=\"XYZCT\" SizeC=\"2\" SizeZ=\"2\" PhysicalSizeX=\"0.5\" " \
+    "PhysicalSizeZ='2'></Pixels></OME>"
+static const Kind kinds[] = {
     {"bits.tif", "w", 1, 1, GRAY, COMPRESSION_PACKBITS, 0, 1, NULL},
     {"nibbles.tif", "wb", 4, 1, GRAY, COMPRESSION_LZW, 0, 2, NULL},
     {"tiles.tif", "w", 16, 1, GRAY, COMPRESSION_ADOBE_DEFLATE, 1, 1, NULL},

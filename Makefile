@@ -301,15 +301,14 @@ check-mpi: all
 
 # Under valgrind, a short run of each program.
 check-memory: all
-	@tests/run $(B) memcheck
+	@tests/run $(B) short_runs
 
-# Under the thread sanitizer, what has threads of its own: make VARIANT=tsan check-threads. OpenMP has one thread, since its
+# Under the thread sanitizer, the same and what tests threads: make VARIANT=tsan check-threads. OpenMP has one thread, since its
 # library is not instrumented.
 THREADED := test_trainer test_training_run test_planner test_predictor test_fold_networks test_crew test_files \
             test_watched_folder
-THREADED_SCRIPTS := train_predict predict_batch library serve watch
 check-threads: all $(THREADED:%=$(B)/tests/%)
-	@OMP_THREAD_LIMIT=1 tests/run $(B) $(THREADED) $(THREADED_SCRIPTS)
+	@OMP_NUM_THREADS=1 tests/run $(B) $(THREADED) short_runs
 
 # Mutants of the kernels, which their cases must catch (docs/cuda.md). FILES: patterns.
 mutants: $(E)/tests/test_ops $(E)/tests/test_gpu

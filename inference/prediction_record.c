@@ -163,7 +163,7 @@ static int look_at_image(const PredictionRecord *r, const RecordedCase *c, const
     TRY(image_written_files(&parts, name, e));
     int code = 0;
     for (int i = 0; i < parts.count && !code; i++) {
-        OutputState one;
+        OutputState one = OUTPUT_NONE;
         bool counts = true;
         if (i) code = counts_beside(&counts, r, c, name, parts.names[i], e);
         if (!code && counts) code = look_at_file(r, c, parts.names[i], &one, e);

@@ -33,7 +33,7 @@ FOLDERS := base formats plans data pictures preprocess evaluation weights networ
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom convert/convert_dataset model/network_info inference/convert_weights \
-            bench/bench bench/compare_networks bench/slow_link bench/sums tests/golden tests/turn tests/use_library
+            bench/bench bench/compare_networks bench/slow_link bench/sums tests/golden tests/turn tests/paint tests/use_library
 # serve alone needs libmicrohttpd, and is left out without it.
 PKG_CONFIG ?= pkg-config
 ifneq ($(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),)
@@ -164,7 +164,7 @@ endif
 mpi_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_OBJECTS) $(B)/mpi)
 mpi_libs_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_LIBS))
 
-.PHONY: all check check-unit check-cuda check-cuda-host check-mpi mutants faults fuzz check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
+.PHONY: all check check-unit check-cuda check-cuda-host check-mpi check-memory check-threads mutants faults fuzz check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -331,6 +331,17 @@ check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)
 check-mpi: all
 	@tests/run --jobs 1 $(B) $(notdir $(basename $(wildcard tests/mpi/*.sh)))
 
+# Under valgrind, a short run of each program.
+check-memory: all
+	@tests/run $(B) short_runs
+
+# Under the thread sanitizer, the same and what tests threads: make VARIANT=tsan check-threads. OpenMP has one thread, since its
+# library is not instrumented.
+THREADED := test_trainer test_training_run test_planner test_predictor test_fold_networks test_crew test_files \
+            test_watched_folder
+check-threads: all $(THREADED:%=$(B)/tests/%)
+	@OMP_NUM_THREADS=1 tests/run $(B) $(THREADED) short_runs
+
 # Mutants of the kernels, which their cases must catch (docs/cuda.md). FILES: patterns.
 mutants: $(E)/tests/test_ops $(E)/tests/test_gpu
 	@tests/cuda/mutants.py $(E) '$(CXX) $(CXXFLAGS_host) $(WATCHED)' \
@@ -365,7 +376,7 @@ prefix ?= $(or $(PREFIX),/usr/local)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 CMAKEDIR := $(libdir)/cmake/SwinUmamba
-FOR_USERS := $(filter-out bench compare_networks slow_link sums golden turn use_library make_dicom,$(notdir $(BINARIES)))
+FOR_USERS := $(filter-out bench compare_networks slow_link sums golden turn paint use_library make_dicom,$(notdir $(BINARIES)))
 INSTALLED_NAMES := $(addprefix swin-umamba-,$(subst _,-,$(FOR_USERS)))
 INSTALLED := $(INSTALLED_NAMES:%=$(prefix)/bin/%)
 # The programs print their man pages and completions themselves, under the names that they are installed with.
@@ -443,7 +454,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-unit check-cuda-host check-mpi faults fuzz check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
+	@echo 'all check check-unit check-cuda-host check-mpi check-memory check-threads faults fuzz check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

@@ -33,7 +33,7 @@ FOLDERS := base formats plans data pictures preprocess evaluation weights networ
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom convert/convert_dataset model/network_info inference/convert_weights \
-            bench/bench bench/compare_networks bench/slow_link bench/sums tests/golden tests/turn tests/use_library
+            bench/bench bench/compare_networks bench/slow_link bench/sums tests/golden tests/turn tests/paint tests/use_library
 # serve alone needs libmicrohttpd, and is left out without it.
 PKG_CONFIG ?= pkg-config
 ifneq ($(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),)
@@ -53,30 +53,43 @@ CFLAGS_release := -O3 -g1
 CFLAGS_debug := -O0 -g3
 CFLAGS_asan := -O1 -g3 -DFAULTS -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CFLAGS_tsan := -O1 -g3 -fsanitize=thread
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 ifeq ($(CFLAGS_$(VARIANT)),)
 $(error VARIANT=$(VARIANT): expected release, debug, asan or tsan)
 endif
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wno-unknown-pragmas
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wno-unknown-pragmas -Werror=format-security
 ifdef CI
 WARNINGS += -Werror
+endif
+ARCH := $(shell $(CC) -dumpmachine)
+# Hardening of the release build (docs/security.md, Build). The user's own flags come later and win. The checks of
+# _FORTIFY_SOURCE need optimisation. Some compilers define it themselves, to another level: hence -U. 3 is of GCC 12 and Clang.
+ifeq ($(VARIANT),release)
+accepts = $(shell $(CC) -Werror -O2 $(1) -include stdio.h -x c -c /dev/null -o /dev/null 2>/dev/null && echo '$(1)')
+HARDENING := -fstack-protector-strong $(call accepts,-fstack-clash-protection)
+HARDENING += $(if $(findstring x86_64,$(ARCH)),-fcf-protection) $(if $(findstring aarch64,$(ARCH)),-mbranch-protection=standard)
+ifeq ($(findstring _FORTIFY_SOURCE,$(CC) $(CFLAGS) $(CPPFLAGS))$(filter -O0,$(CFLAGS)),)
+HARDENING += $(or $(call accepts,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif
+PIE := -pie
+LINKING := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 endif
 # Kernels do not depend on the sign of zero, errno or floating-point exceptions; these flags allow faster vector code.
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 # The shared library is made of the same objects: position-independent, and names that are not its interface are hidden.
-ALL_CXXFLAGS := -std=c++17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CXXFLAGS)$(CPPFLAGS:%= %)
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)$(CPPFLAGS:%= %)
+ALL_CXXFLAGS := -std=c++17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(HARDENING) $(CXXFLAGS)$(CPPFLAGS:%= %)
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(HARDENING) $(CFLAGS)$(CPPFLAGS:%= %)
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
 PACKAGES := yaml-0.1 libpng libtiff-4 libjpeg zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += -I$(SYSROOT)/usr/include/nifti
-LIBS = $(LDFLAGS) $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
+LIBS = $(LINKING) $(LDFLAGS) $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(FOLDERS:=/*.c)))
 # A file with an OpImpl or a function for each SIMD level (SIMD_HEAD, SIMD_NAME, POINTWISE) is compiled once for each;
 # which one runs is chosen at run time (network/graph/op.h).
-ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
 LEVELS := avx512_bf16 avx512 avx2 portable
 else ifneq ($(findstring aarch64,$(ARCH)),)
@@ -91,6 +104,10 @@ LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
 LEVEL_neon := -DSIMD_LEVEL=neon -DSIMD_USES_NEON
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
+ifeq ($(VARIANT),fuzz)
+# No target runs kernels; with sanitizers some would take minutes to compile.
+$(foreach level,$(filter-out portable,$(LEVELS)),$(eval LEVEL_$(level) += -O0 -fno-sanitize=all))
+endif
 LEVELLED := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME|^POINTWISE' $(wildcard network/ops/*.c bench/*.c) /dev/null)
 objects_of = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(LEVELLED),$(1))) \
              $(foreach level,$(LEVELS),$(patsubst %.c,$(B)/obj/%.$(level).o,$(filter $(LEVELLED),$(1))))
@@ -106,6 +123,7 @@ INTERFACE := $(call objects_of,$(wildcard library/*.c))
 
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+FUZZ_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/fuzz/libfuzzer.c,$(wildcard tests/fuzz/*.c)))
 BENCH := $(call objects_of,$(filter-out $(MAINS),$(wildcard bench/*.c)))
 DICOM := $(call objects_of,$(filter-out dicom/convert_dicom.c,$(wildcard dicom/*.c))) $(patsubst %.cc,$(B)/obj/%.o,$(wildcard dicom/*.cc))
 SERVE := $(call objects_of,$(filter-out serve/serve.c,$(wildcard serve/*.c)))
@@ -146,7 +164,7 @@ endif
 mpi_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_OBJECTS) $(B)/mpi)
 mpi_libs_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_LIBS))
 
-.PHONY: all check check-unit check-cuda check-cuda-host check-mpi mutants faults check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
+.PHONY: all check check-unit check-cuda check-cuda-host check-mpi check-memory check-threads mutants faults fuzz check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -176,11 +194,12 @@ $(B)/obj/%.cu.o: %.cu $(B)/flags
 	$(Q)$(NVCC) -MD -MF $(@:.o=.d) -c $< -o $@
 
 # Rebuilds everything when the flags change (CI, CFLAGS, another compiler, CUDA).
-FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(NVCC) $(CXX)
+FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(PIE) $(LINKING) $(NVCC) $(CXX)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 $(B)/mpi: FORCE
+	@mkdir -p $(B)
 	@echo '$(MPI_PACKAGE)' | cmp -s - $@ || echo '$(MPI_PACKAGE)' > $@
 .PHONY: FORCE
 
@@ -197,25 +216,38 @@ $(SHARED): library/swin_umamba.map $(INTERFACE) $(GPU_OBJECTS) $(LIBRARY)
 
 define program_rule
 $(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(if $(filter serve/%,$(1)),$(SERVE)) $(call mpi_of,$(1)) $(GPU_OBJECTS) $(LIBRARY)
-	$$(Q)$(CC) $(ALL_CFLAGS) $$(filter-out $(B)/mpi,$$^) -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(call mpi_libs_of,$(1)) $(LIBS)
+	$$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $$(filter-out $(B)/mpi,$$^) -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(call mpi_libs_of,$(1)) $(LIBS)
 endef
 $(foreach main,$(filter-out dicom/%,$(MAINS:.c=)),$(eval $(call program_rule,$(main))))
 
 # Of the libraries only those that are used are loaded: it needs no oneDNN.
 $(B)/convert_dicom: $(B)/obj/dicom/convert_dicom.o $(DICOM) $(LIBRARY)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
 
 $(B)/make_dicom: $(B)/obj/tests/make_dicom.o $(LIBRARY)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
 $(B)/obj/tests/make_dicom.o: private ALL_CXXFLAGS += $(shell $(PKG_CONFIG) --cflags libopenjp2 2>/dev/null)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
+
+$(B)/tests/test_fuzz: $(B)/obj/tests/test_fuzz.o $(FUZZ_OBJECTS) $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
+
+# Searches for inputs that readers of files do not survive (docs/security.md): make fuzz FUZZ="png tiff" SECONDS=600. It needs clang.
+$(B)/fuzz: $(B)/obj/tests/fuzz/libfuzzer.o $(FUZZ_OBJECTS) $(patsubst %,$(B)/obj/tests/support/%.o,small_net fuzz_pth) $(LIBRARY)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $^ -o $@ $(LIBS)
+
+SECONDS ?= 60
+fuzz:
+	@$(MAKE) VARIANT=fuzz CC='$(or $(CLANG),clang)' build/fuzz/fuzz
+	@tests/fuzz/search build/fuzz $(SECONDS) $(FUZZ)
 
 $(GPU_TESTS:%=$(B)/tests/%): $(B)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
 
 # make check SIMD=avx2: uses a lower SIMD level than the CPU supports. Also for golden and bench.
 ifdef SIMD
@@ -286,7 +318,7 @@ ifdef CUDA
 $(B)/obj/tests/cuda/cudnn_plans.o: private ALL_CFLAGS += -I$(CUDA_PATH)/include
 $(B)/tests/cudnn_plans: $(B)/obj/tests/cuda/cudnn_plans.o $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS)
 
 check-cuda: $(B)/tests/cudnn_plans
 	@tests/run $(B) cudnn_plans cuda_headers ptxas scan_instructions
@@ -298,6 +330,17 @@ check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)
 # Several processes on this machine: make MPI=1 check-mpi.
 check-mpi: all
 	@tests/run --jobs 1 $(B) $(notdir $(basename $(wildcard tests/mpi/*.sh)))
+
+# Under valgrind, a short run of each program.
+check-memory: all
+	@tests/run $(B) short_runs
+
+# Under the thread sanitizer, the same and what tests threads: make VARIANT=tsan check-threads. OpenMP has one thread, since its
+# library is not instrumented.
+THREADED := test_trainer test_training_run test_planner test_predictor test_fold_networks test_crew test_files \
+            test_watched_folder
+check-threads: all $(THREADED:%=$(B)/tests/%)
+	@OMP_NUM_THREADS=1 tests/run $(B) $(THREADED) short_runs
 
 # Mutants of the kernels, which their cases must catch (docs/cuda.md). FILES: patterns.
 mutants: $(E)/tests/test_ops $(E)/tests/test_gpu
@@ -333,7 +376,7 @@ prefix ?= $(or $(PREFIX),/usr/local)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 CMAKEDIR := $(libdir)/cmake/SwinUmamba
-FOR_USERS := $(filter-out bench compare_networks slow_link sums golden turn use_library make_dicom,$(notdir $(BINARIES)))
+FOR_USERS := $(filter-out bench compare_networks slow_link sums golden turn paint use_library make_dicom,$(notdir $(BINARIES)))
 INSTALLED_NAMES := $(addprefix swin-umamba-,$(subst _,-,$(FOR_USERS)))
 INSTALLED := $(INSTALLED_NAMES:%=$(prefix)/bin/%)
 # The programs print their man pages and completions themselves, under the names that they are installed with.
@@ -411,7 +454,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-unit check-cuda-host check-mpi faults check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
+	@echo 'all check check-unit check-cuda-host check-mpi check-memory check-threads faults fuzz check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

@@ -12,7 +12,7 @@
 /* Process-wide state, set before main. */
 static long due = -1;
 static bool is_short, lists;
-static FILE *record;
+static FILE *record; /* opened at the start: a sandbox (base/sandbox.h) forbids it later */
 static atomic_long calls, transfers;
 static _Atomic(const char *) failed;
 

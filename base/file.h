@@ -30,6 +30,10 @@ typedef struct OutFile {
     uint64_t written; /* bytes */
 } OutFile;
 
+/* For messages: why a file could not be opened for writing, though its folder may be written: a sandbox (base/sandbox.h). "" for
+ * other reasons. failed: errno. */
+const char *file_forbidden(int failed, const char *path);
+
 int file_create(OutFile *f, const char *path, Err *e);
 int file_write(OutFile *f, const void *data, size_t bytes, Err *e);
 /* 0: the complete file is under its final name. Else the earlier file of that name is unchanged. The folder is

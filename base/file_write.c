@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -129,6 +130,15 @@ static int open_in_place(OutFile *f, const char *path, Err *e)
     return code;
 }
 
+const char *file_forbidden(int failed, const char *path)
+{
+    char *folder = folder_of(path, NULL);
+    const bool is_forbidden =
+        failed == EACCES && folder && !access(folder, W_OK) && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+    mem_free(folder);
+    return is_forbidden ? "; it is not in the output folder, so the sandbox forbids it (SWIN_UMAMBA_SANDBOX=off)" : "";
+}
+
 int file_create(OutFile *f, const char *path, Err *e)
 {
     static atomic_uint serial;
@@ -153,7 +163,8 @@ int file_create(OutFile *f, const char *path, Err *e)
     if (!code && failed == ENOENT)
         code = err_set(e, ERR_IO, "%s: cannot create the file: its folder does not exist", path);
     else if (!code)
-        code = err_errno(e, failed, "%s: cannot create the file, at first named %s", path, path_base(f->temporary));
+        code = err_errno(e, failed, "%s: cannot create the file, at first named %s%s", path, path_base(f->temporary),
+                         file_forbidden(failed, path));
     release(f);
     return code;
 }

@@ -121,6 +121,7 @@ static void add_environment(Text *t)
         {"OMP_NUM_THREADS", "Threads, where --threads is not given."},
         {"SWIN_UMAMBA_SIMD",
          "The highest level of vector instructions: portable, avx2, avx512 or avx512_bf16; or neon."},
+        {"SWIN_UMAMBA_SANDBOX", "off: the kernel does not restrict what the program may write and start."},
         {"NO_COLOR",
          "If it is set and not empty, progress is printed as lines, without codes of the terminal. So it is where "
          "standard error is no terminal."},

@@ -23,33 +23,6 @@ extern char **environ;
 
 /* ---- the program ---- */
 
-/* "/usr/bin/swin-umamba-convert-dicom" for "convert_dicom"; NULL with e filled if there is none. */
-static char *find(const char *name, Err *e)
-{
-    static const char *const prefixes[] = {"", "swin-umamba-"};
-    char own[4096];
-    const ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
-    if (length <= 0) {
-        err_errno(e, errno, "/proc/self/exe");
-        return NULL;
-    }
-    own[length] = '\0';
-    *strrchr(own, '/') = '\0';
-    for (int i = 0; i < 2; i++) {
-        char *path = path_format(e, "%s/%s%s", own, prefixes[i], name);
-        if (!path) return NULL;
-        for (char *at = path + strlen(path) - strlen(name); i && *at; at++)
-            if (*at == '_') *at = '-';
-        if (!access(path, X_OK)) return path;
-        mem_free(path);
-    }
-    err_set(e, ERR_UNSUPPORTED,
-            "the program %s is not in %s: install it there with the other programs; in the sources `make deps all` "
-            "builds it",
-            name, own);
-    return NULL;
-}
-
 /* name --quiet --parent PID, and the tool's own. */
 static int list_arguments(const char *list[ARGUMENTS], char parent[16], const Tool *tool, Err *e)
 {
@@ -212,7 +185,7 @@ static int run(const Tool *tool, const char *path, const int ends[2], Text *warn
 int tool_run(const Tool *tool, Text *warnings, Err *e)
 {
     int ends[2];
-    char *path = find(tool->name, e);
+    char *path = tool_path(tool->name, e);
     if (!path) return e->code;
     if (sys_pipe(ends)) {
         mem_free(path);

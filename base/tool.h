@@ -26,6 +26,9 @@ typedef struct Tool {
  * usage, and if its time of a processor is used up; ERR_IO if it was killed; ERR_INTERRUPTED if it was stopped. */
 int tool_run(const Tool *tool, Text *warnings, Err *e);
 
+/* "/usr/bin/swin-umamba-convert-dicom" for "convert_dicom" (base/tool_path.c); owned. NULL with e filled if there is none. */
+char *tool_path(const char *name, Err *e);
+
 /* For the program, called with --parent: it ends when process `parent` does, or rather the thread that runs it. Fails:
  * ERR_INTERRUPTED if that has ended already. */
 int tool_follow(long parent, Err *e);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/nearest.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "convert/boundary.h"
 #include "convert/conversion.h"
 
@@ -164,7 +165,8 @@ int main(int argc, char **argv)
     program_parse(&program, &o, &o.common, argc, argv);
     program_threads(&o.common);
     o.conversion.overwrite = o.common.overwrite;
-    const int code = run(&o.conversion, o.common.quiet, &e);
+    int code = sandbox_enter(&(Sandbox){.file = o.conversion.out}, &o.common, NULL, &e);
+    if (!code) code = run(&o.conversion, o.common.quiet, &e);
     conversion_free(&o.conversion);
     return program_end(code, &e, o.common.quiet);
 }

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/plain.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "base/tool.h"
 #include "data/grid_axes.h"
 #include "data/image_io.h"
@@ -250,7 +251,8 @@ int main(int argc, char **argv)
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
     program_parse(&program, &o, &o.common, argc, argv);
     program_threads(&o.common);
-    const int code = run(&o, &e);
+    int code = sandbox_enter(&(Sandbox){.file = o.common.output}, &o.common, NULL, &e);
+    if (!code) code = run(&o, &e);
     mem_free(o.inputs);
     const int status = program_end(code, &e, o.common.quiet);
     return code && o.parent ? tool_status(code) : status;

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "base/text.h"
 #include "inference/nnunet_export.h"
 #include "weights/weights_io.h"

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "inference/average_job.h"
 #include "inference/configuration.h"
 
@@ -105,5 +106,7 @@ int main(int argc, char **argv)
     program_begin("ensemble", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     program_parse(&program, &o, &o.common, argc, argv);
-    return program_end(run(&o, &e), &e, o.common.quiet);
+    int code = sandbox_enter(&(Sandbox){.folders = {o.common.output}}, &o.common, NULL, &e);
+    if (!code) code = run(&o, &e);
+    return program_end(code, &e, o.common.quiet);
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "inference/configuration.h"
 #include "inference/cross_validation.h"
 #include "inference/model_folder.h"
@@ -437,7 +438,8 @@ int main(int argc, char **argv)
     program_begin("find_best_configuration", false);
     program_parse(&program, &o, &o.common, argc, argv);
     program_threads(&o.common);
-    const int code = run(&o, &e);
+    int code = sandbox_enter(&(Sandbox){.file = o.common.output}, &o.common, NULL, &e);
+    if (!code) code = run(&o, &e);
     fold_list_free(&o.folds);
     return program_end(code, &e, o.common.quiet);
 }

@@ -1,5 +1,6 @@
 /* predict: segments images with the networks of a results folder, or of an inference.yaml. */
 #include "base/memory.h"
+#include "base/sandbox.h"
 #include "base/world.h"
 #include "inference/model_choice.h"
 #include "inference/output_file.h"
@@ -73,8 +74,6 @@ static int choose_device(PredictOptions *o, const Process *world, Err *e)
 static int run(PredictOptions *o, const Process *world, Err *e)
 {
     ModelChoice m;
-    *e = o->fault;
-    if (e->code) return e->code;
     set_prediction(o, world);
     if (world && o->watch.folder)
         return err_set(e, ERR_VALUE, "--watch is for one process, and %d were started: start it without mpirun",
@@ -111,6 +110,16 @@ static const Program program = {
     .expand = plan_help,
     .shares = true};
 
+static int enter_sandbox(const PredictOptions *o, const Process *world, Err *e)
+{
+    const char *output = o->common.output;
+    const bool is_file = o->prediction.into_file || o->writes_dicom;
+    const Sandbox s = {.folders = {is_file ? NULL : output, o->prediction.overlay},
+                       .file = is_file ? output : NULL,
+                       .tool = "convert_dicom"};
+    return sandbox_enter(&s, &o->common, world, e);
+}
+
 int main(int argc, char **argv)
 {
     PredictOptions o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
@@ -127,6 +136,11 @@ int main(int argc, char **argv)
     program_parse(&program, &o, &o.common, argc, argv);
     const Process *world;
     int code = world_begin(&world, &o.common, argc, argv, &e);
+    if (!code && o.fault.code) {
+        e = o.fault;
+        code = e.code;
+    }
+    if (!code) code = enter_sandbox(&o, world, &e);
     if (!code) code = run(&o, world, &e);
     if (!code && o.watch.folder) program_signal_served();
     mem_free(o.inputs);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "base/sandbox.h"
 #include "planner/case_register.h"
 #include "planner/contact_sheet.h"
 #include "planner/fingerprint_extract.h"
@@ -381,6 +382,7 @@ int main(int argc, char **argv)
     const Process *world;
     Err e = {0};
     int code = world_begin(&world, &options.common, argc, argv, &e);
+    if (!code) code = sandbox_enter(&(Sandbox){.folders = {options.common.output}}, &options.common, world, &e);
     PlannerRun r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common), .world = world};
     if (!code && world && world->rank)
         code = planning_share_serve(world, options.dataset, options.common.output, r.threads, &e);

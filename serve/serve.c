@@ -8,6 +8,7 @@
 #include "base/json_log.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "base/sandbox.h"
 #include "network/executor/executor.h"
 #include "serve/server.h"
 
@@ -183,6 +184,13 @@ static const Program program = {
     .options = option_list,
     .parse = parse_option};
 
+static int enter_sandbox(const Options *o, Err *e)
+{
+    const Sandbox s = {
+        .tool = "convert_dicom", .listens = true, .socket = strncmp(o->listen, "unix:", 5) ? NULL : o->listen + 5};
+    return sandbox_enter(&s, &o->common, NULL, e);
+}
+
 int main(int argc, char **argv)
 {
     Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE | OPT_PRECISION | OPT_JSON_LOG},
@@ -197,7 +205,8 @@ int main(int argc, char **argv)
     char engine[EXECUTOR_BUILD_BYTES];
     o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);
-    int code = open_models(models, &o, &e);
+    int code = enter_sandbox(&o, &e);
+    if (!code) code = open_models(models, &o, &e);
     if (!code) code = serve(&o, models, &e);
     for (int i = 0; i < o.parallel; i++) swin_close(models[i]);
     if (!code) program_signal_served();

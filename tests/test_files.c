@@ -25,7 +25,7 @@ static char all[32], folder[64];
 /* A path in this test's folder; valid until the fourth call after it. */
 static const char *in_folder(const char *name)
 {
-    static char paths[4][320];
+    static char paths[4][512];
     static int next;
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json_log.h"
 #include "base/progress.h"
+#include "base/sandbox.h"
 #include "base/world.h"
 #include "network/device/ranks.h"
 #include "network/executor/executor.h"
@@ -347,6 +348,8 @@ int main(int argc, char **argv)
     o.training.interrupted = world_interrupted;
     o.training.processes_here = world ? world->count_here : 1;
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
+    const Sandbox sandbox = {.folders = {o.common.output, o.show}, .locked = o.training.preprocessed};
+    if (!code) code = sandbox_enter(&sandbox, &o.common, world, &e);
     if (!code) code = run_all(&o, world, &e);
     text_free(&o.of_training);
     fold_list_free(&o.folds);

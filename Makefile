@@ -33,7 +33,7 @@ FOLDERS := base formats plans data pictures preprocess evaluation weights networ
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom convert/convert_dataset model/network_info inference/convert_weights \
-            bench/bench bench/compare_networks bench/slow_link bench/sums tests/golden tests/turn tests/use_library
+            bench/bench bench/compare_networks bench/slow_link bench/sums tests/golden tests/turn tests/paint tests/use_library
 # serve alone needs libmicrohttpd, and is left out without it.
 PKG_CONFIG ?= pkg-config
 ifneq ($(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),)
@@ -53,6 +53,7 @@ CFLAGS_release := -O3 -g1
 CFLAGS_debug := -O0 -g3
 CFLAGS_asan := -O1 -g3 -DFAULTS -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CFLAGS_tsan := -O1 -g3 -fsanitize=thread
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 ifeq ($(CFLAGS_$(VARIANT)),)
 $(error VARIANT=$(VARIANT): expected release, debug, asan or tsan)
 endif
@@ -103,6 +104,10 @@ LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
 LEVEL_neon := -DSIMD_LEVEL=neon -DSIMD_USES_NEON
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
+ifeq ($(VARIANT),fuzz)
+# No target runs kernels; with sanitizers some would take minutes to compile.
+$(foreach level,$(filter-out portable,$(LEVELS)),$(eval LEVEL_$(level) += -O0 -fno-sanitize=all))
+endif
 LEVELLED := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME|^POINTWISE' $(wildcard network/ops/*.c bench/*.c) /dev/null)
 objects_of = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(LEVELLED),$(1))) \
              $(foreach level,$(LEVELS),$(patsubst %.c,$(B)/obj/%.$(level).o,$(filter $(LEVELLED),$(1))))
@@ -118,6 +123,7 @@ INTERFACE := $(call objects_of,$(wildcard library/*.c))
 
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+FUZZ_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/fuzz/libfuzzer.c,$(wildcard tests/fuzz/*.c)))
 BENCH := $(call objects_of,$(filter-out $(MAINS),$(wildcard bench/*.c)))
 DICOM := $(call objects_of,$(filter-out dicom/convert_dicom.c,$(wildcard dicom/*.c))) $(patsubst %.cc,$(B)/obj/%.o,$(wildcard dicom/*.cc))
 SERVE := $(call objects_of,$(filter-out serve/serve.c,$(wildcard serve/*.c)))
@@ -158,7 +164,7 @@ endif
 mpi_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_OBJECTS) $(B)/mpi)
 mpi_libs_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_LIBS))
 
-.PHONY: all check check-unit check-cuda check-cuda-host check-mpi mutants check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
+.PHONY: all check check-unit check-cuda check-cuda-host check-mpi check-memory check-threads mutants faults fuzz check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -225,6 +231,19 @@ $(B)/obj/tests/make_dicom.o: private ALL_CXXFLAGS += $(shell $(PKG_CONFIG) --cfl
 $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
+
+$(B)/tests/test_fuzz: $(B)/obj/tests/test_fuzz.o $(FUZZ_OBJECTS) $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
+
+# Searches for inputs that readers of files do not survive (docs/security.md): make fuzz FUZZ="png tiff" SECONDS=600. It needs clang.
+$(B)/fuzz: $(B)/obj/tests/fuzz/libfuzzer.o $(FUZZ_OBJECTS) $(patsubst %,$(B)/obj/tests/support/%.o,small_net fuzz_pth) $(LIBRARY)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $^ -o $@ $(LIBS)
+
+SECONDS ?= 60
+fuzz:
+	@$(MAKE) VARIANT=fuzz CC='$(or $(CLANG),clang)' build/fuzz/fuzz
+	@tests/fuzz/search build/fuzz $(SECONDS) $(FUZZ)
 
 $(GPU_TESTS:%=$(B)/tests/%): $(B)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
@@ -312,10 +331,27 @@ check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)
 check-mpi: all
 	@tests/run --jobs 1 $(B) $(notdir $(basename $(wildcard tests/mpi/*.sh)))
 
+# Under valgrind, a short run of each program.
+check-memory: all
+	@tests/run $(B) short_runs
+
+# Under the thread sanitizer, the same and what tests threads: make VARIANT=tsan check-threads. OpenMP has one thread, since its
+# library is not instrumented.
+THREADED := test_trainer test_training_run test_planner test_predictor test_fold_networks test_crew test_files \
+            test_watched_folder
+check-threads: all $(THREADED:%=$(B)/tests/%)
+	@OMP_NUM_THREADS=1 tests/run $(B) $(THREADED) short_runs
+
 # Mutants of the kernels, which their cases must catch (docs/cuda.md). FILES: patterns.
 mutants: $(E)/tests/test_ops $(E)/tests/test_gpu
 	@tests/cuda/mutants.py $(E) '$(CXX) $(CXXFLAGS_host) $(WATCHED)' \
 	  '$(CXX) -fopenmp $(B)/obj/TEST.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY) -o TEST $(LIBS) -lcmocka' $(FILES)
+
+# Faults of memory, files and disks, kills (docs/security.md). FAULTS: options of tests/faults/run. All take hours.
+faults: all
+	@$(MAKE) --no-print-directory VARIANT=asan all
+	@python3 -B tests/faults/run build/asan $(FAULTS)
+	@python3 -B tests/faults/run build $(FAULTS)
 
 check-all:
 	@tests/run_all
@@ -340,7 +376,7 @@ prefix ?= $(or $(PREFIX),/usr/local)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 CMAKEDIR := $(libdir)/cmake/SwinUmamba
-FOR_USERS := $(filter-out bench compare_networks slow_link sums golden turn use_library make_dicom,$(notdir $(BINARIES)))
+FOR_USERS := $(filter-out bench compare_networks slow_link sums golden turn paint use_library make_dicom,$(notdir $(BINARIES)))
 INSTALLED_NAMES := $(addprefix swin-umamba-,$(subst _,-,$(FOR_USERS)))
 INSTALLED := $(INSTALLED_NAMES:%=$(prefix)/bin/%)
 # The programs print their man pages and completions themselves, under the names that they are installed with.
@@ -418,7 +454,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-unit check-cuda-host check-mpi check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
+	@echo 'all check check-unit check-cuda-host check-mpi check-memory check-threads faults fuzz check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

@@ -102,18 +102,30 @@ void file_forget(const void *data, size_t bytes)
     if (first < past) madvise((char *)data + (first - start), past - first, MADV_DONTNEED);
 }
 
+/* *found: whether stat has found the path. */
+static int look(struct stat *info, const char *path, bool *found, Err *e)
+{
+    *found = false;
+    if (!path) return err_set(e, ERR_NOMEM, "out of memory: a path could not be composed");
+    *found = !sys_stat(path, info);
+    if (*found) return 0;
+    const int saved = errno;
+    const bool nothing = (saved == ENOENT && sys_link_stat(path, info)) || saved == ENOTDIR;
+    return nothing ? 0 : path_error(e, saved, path, "cannot tell whether it is there");
+}
+
 int file_is_there(const char *path, bool *there, Err *e)
 {
     struct stat info;
-    *there = false;
-    if (!path) return err_set(e, ERR_NOMEM, "out of memory: a path could not be composed");
-    if (!sys_stat(path, &info)) {
-        *there = true;
-        return 0;
-    }
-    const int saved = errno;
-    const bool nothing = (saved == ENOENT && sys_link_stat(path, &info)) || saved == ENOTDIR;
-    return nothing ? 0 : path_error(e, saved, path, "cannot tell whether it is there");
+    return look(&info, path, there, e);
+}
+
+int folder_is_there(const char *path, bool *there, Err *e)
+{
+    struct stat info;
+    TRY(look(&info, path, there, e));
+    *there = *there && S_ISDIR(info.st_mode);
+    return 0;
 }
 
 bool file_is_folder(const char *path)
@@ -122,10 +134,15 @@ bool file_is_folder(const char *path)
     return sys_stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-bool file_is_same(const char *a, const char *b)
+int file_is_same(const char *a, const char *b, bool *same, Err *e)
 {
     struct stat one, other;
-    return !sys_stat(a, &one) && !sys_stat(b, &other) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    bool both = false;
+    *same = false;
+    TRY(look(&one, a, same, e));
+    if (*same) TRY(look(&other, b, &both, e));
+    *same = both && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return 0;
 }
 
 int64_t file_size(const char *path)
@@ -185,9 +202,11 @@ void file_watch_end(FileWatch *w)
 
 static int make_folder(const char *path, Err *e)
 {
+    bool there;
     if (!sys_make_folder(path)) return 0;
     const int saved = errno;
-    if (file_is_folder(path)) return 0;
+    if (saved == EEXIST) TRY(folder_is_there(path, &there, e));
+    if (saved == EEXIST && there) return 0;
     if (saved == EEXIST) return err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);
     return err_errno(e, saved, "%s: cannot make the folder", path);
 }

@@ -1,13 +1,13 @@
 /* All file access of the project.
  *
- * Writing is atomic: a temporary file in the same folder, NAME.tmp-PID-SERIAL (a long NAME is cut), is flushed,
+ * Writing is atomic: a temporary file in the same folder, NAME.tmp-HOST-PID-SERIAL (a long NAME is cut), is flushed,
  * fsynced, closed, renamed, the folder fsynced (the order of Redis' rdb.c). A file that is not committed is removed.
  * Open temporaries are listed so that a signal handler can remove them (file_unlink_temporaries, async-signal-safe).
  *
  * A temporary is locked (flock) while it is written. The kernel drops the lock when a process is killed. So leftovers
- * can be told from files that are still written, even where process numbers repeat (containers) or belong to another
- * machine (shared file systems). They are removed by the next process that writes into the folder or makes it its
- * output folder.
+ * can be told from files that are still written, even where process numbers repeat (containers). They are removed by the next process on the
+ * same machine that writes into the folder or makes it its output folder; on another machine only after a day, since some shared file
+ * systems have locks for each machine only.
  *
  * A file in memory (memfd_create) has a path too, /proc/self/fd/N: it is read as any other, and written as it is, because
  * it has no name that could be changed.
@@ -63,9 +63,13 @@ void file_forget(const void *data, size_t bytes);
  * where this cannot be determined: no permission, an input/output error, a broken link (ERR_IO), or path is NULL
  * because it could not be composed (ERR_NOMEM). */
 int file_is_there(const char *path, bool *there, Err *e);
+/* Whether the path is a folder, links followed; fails as file_is_there. file_is_folder is false also where this cannot be
+ * determined: for hints, and where the next call fails anyway. */
+int folder_is_there(const char *path, bool *there, Err *e);
 bool file_is_folder(const char *path);
-bool file_is_same(const char *a, const char *b); /* both exist and are one file or folder; links are followed */
-int64_t file_size(const char *path);             /* in bytes; 0 where there is no file */
+/* Whether both exist and are one file or folder, links followed. Fails as file_is_there. */
+int file_is_same(const char *a, const char *b, bool *same, Err *e);
+int64_t file_size(const char *path); /* in bytes; 0 where there is no file */
 
 /* A file's size and the time of its last change (ns since 1970), to notice a change. A folder and what else is no regular
  * file has 0 of both. */
@@ -87,7 +91,8 @@ typedef struct FileWatch {
 } FileWatch;
 
 int file_watch(FileWatch *w, const char *path, Err *e);
-int file_watch_check(const FileWatch *w, const char *path, bool *changed, Err *e); /* path: for messages. Fails: ERR_IO */
+int file_watch_check(const FileWatch *w, const char *path, bool *changed,
+                     Err *e); /* path: for messages. Fails: ERR_IO */
 void file_watch_end(FileWatch *w);
 
 /* Makes a folder to write into, and those above it, as mkdir -p does; leftovers of killed processes in it are

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -20,29 +22,46 @@ static struct {
 static int seen_count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static const char *after_digits(const char *at)
+/* The dash before the digits that end at `end`; NULL where there is none behind `begin`. */
+static const char *before_number(const char *begin, const char *end)
 {
-    while (isdigit((unsigned char)*at)) at++;
-    return at;
+    const char *at = end;
+    while (at > begin && isdigit((unsigned char)at[-1])) at--;
+    return at < end && at > begin && at[-1] == '-' ? at - 1 : NULL;
 }
 
-/* NAME.tmp-PID-SERIAL */
-static bool is_temporary(const char *name)
+/* The HOST of NAME.tmp-HOST-PID-SERIAL, and its length; NULL where it is no such name. A HOST may have dashes. */
+static const char *host_of(const char *name, size_t *length)
 {
     const char *mark = NULL;
     for (const char *at = name; (at = strstr(at, ".tmp-")); at++) mark = at;
-    if (!mark || mark == name) return false;
-    const char *number = mark + strlen(".tmp-"), *dash = after_digits(number);
-    return dash > number && *dash == '-' && isdigit((unsigned char)dash[1]) && !*after_digits(dash + 1);
+    if (!mark || mark == name) return NULL;
+    const char *host = mark + strlen(".tmp-"), *serial = before_number(host, host + strlen(host)),
+               *process = serial ? before_number(host, serial) : NULL;
+    *length = process ? (size_t)(process - host) : 0;
+    return *length ? host : NULL;
+}
+
+/* Some file systems have locks for each machine only: what another one has written lately may be in use. */
+static bool may_be_dead(const char *host, size_t length, time_t changed)
+{
+    enum { DAY = 24 * 60 * 60 };
+    struct utsname here;
+    if (uname(&here)) return false;
+    return (strlen(here.nodename) == length && !strncmp(here.nodename, host, length)) || time(NULL) - changed > DAY;
 }
 
 /* Removes a temporary that no process has locked. */
 static void remove_if_dead(int folder, const char *name)
 {
+    size_t length;
+    const char *host = host_of(name, &length);
+    if (!host) return;
     struct stat opened, named;
     const int fd = sys_open_at(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return;
     const bool dead = !sys_lock(fd, LOCK_EX | LOCK_NB) && !sys_open_stat(fd, &opened) && S_ISREG(opened.st_mode) &&
+                      may_be_dead(host, length, opened.st_mtime) &&
                       !fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) && opened.st_dev == named.st_dev &&
                       opened.st_ino == named.st_ino;
     if (dead) unlinkat(folder, name, 0);
@@ -69,8 +88,7 @@ void file_remove_leftovers(const char *folder)
 {
     const int fd = sys_open(folder, O_RDONLY | O_DIRECTORY);
     DIR *dir = fd >= 0 && is_first_look(fd) ? fdopendir(fd) : NULL;
-    for (const struct dirent *entry; dir && (entry = sys_next_entry(dir));)
-        if (is_temporary(entry->d_name)) remove_if_dead(fd, entry->d_name);
+    for (const struct dirent *entry; dir && (entry = sys_next_entry(dir));) remove_if_dead(fd, entry->d_name);
     if (dir) closedir(dir);
     else if (fd >= 0) close(fd);
 }

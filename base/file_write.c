@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,13 +108,15 @@ static char *folder_of(const char *path, Err *e)
     return path_format(e, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 }
 
-/* "path.tmp-PID-SERIAL", the name cut to the longest that is allowed. */
+/* "path.tmp-HOST-PID-SERIAL", the name cut to the longest that is allowed. */
 static char *temporary_of(const char *path, unsigned serial, Err *e)
 {
-    enum { MOST = NAME_MAX - 32 };
+    struct utsname here;
+    enum { MOST = NAME_MAX - (int)sizeof here.nodename - 32 };
+    if (uname(&here)) strcpy(here.nodename, "none");
     const size_t length = strlen(path_base(path)), kept = length < MOST ? length : MOST;
-    return path_format(e, "%.*s.tmp-%ld-%u", (int)(path_base(path) - path + (ptrdiff_t)kept), path, (long)getpid(),
-                       serial);
+    return path_format(e, "%.*s.tmp-%s-%ld-%u", (int)(path_base(path) - path + (ptrdiff_t)kept), path, here.nodename,
+                       (long)getpid(), serial);
 }
 
 static int open_in_place(OutFile *f, const char *path, Err *e)

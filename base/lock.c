@@ -51,6 +51,8 @@ static int open_and_lock(FolderLock *lock, const char *path, int operation)
     }
 }
 
+enum { TRY_MS = 20 };
+
 static int take(FolderLock *lock, const char *folder, const char *name, int operation, int tries, Err *e)
 {
     lock->fd = -1;
@@ -58,7 +60,7 @@ static int take(FolderLock *lock, const char *folder, const char *name, int oper
     if (!path) return ERR_NOMEM;
     int failed;
     while ((failed = open_and_lock(lock, path, operation)) == EWOULDBLOCK && --tries > 0)
-        nanosleep(&(struct timespec){0, 20 * 1000000}, NULL);
+        nanosleep(&(struct timespec){0, TRY_MS * 1000000}, NULL);
     int code = 0;
     if (failed == EWOULDBLOCK)
         code = err_set(e, ERR_VALUE, "%s: another run is writing there; wait for it or give another folder", folder);
@@ -69,7 +71,7 @@ static int take(FolderLock *lock, const char *folder, const char *name, int oper
     return code;
 }
 
-enum { TRIES = 10 };
+enum { TRIES = 10, TRIES_PER_SECOND = 1000 / TRY_MS };
 static const char own_lock[] = ".lock";
 
 int folder_lock(FolderLock *lock, const char *folder, Err *e)
@@ -82,9 +84,16 @@ int folder_lock_watch(FolderLock *lock, const char *folder, Err *e)
     return take(lock, folder, ".watch.lock", LOCK_EX | LOCK_NB, TRIES, e);
 }
 
-int folder_lock_wait(FolderLock *lock, const char *folder, Err *e)
+int folder_lock_wait(FolderLock *lock, const char *folder, int seconds, Err *e)
 {
-    return take(lock, folder, own_lock, LOCK_EX, 1, e);
+    return take(lock, folder, own_lock, LOCK_EX | LOCK_NB, seconds * TRIES_PER_SECOND, e);
+}
+
+int folder_lock_runs(FolderLock *lock, const char *folder, bool alone, Err *e)
+{
+    const int code = take(lock, folder, ".runs.lock", (alone ? LOCK_EX : LOCK_SH) | LOCK_NB, TRIES, e);
+    if (!code && alone) lock_file(lock->fd, LOCK_SH);
+    return code;
 }
 
 int folder_lock_shared(FolderLock *lock, const char *folder, Err *e)

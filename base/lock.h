@@ -17,8 +17,15 @@ typedef struct FolderLock {
  * of another process holds it for a moment); ERR_IO. */
 int folder_lock(FolderLock *lock, const char *folder, Err *e);
 
-/* The same, but waits for the other process; for locks that are held for a moment only. Fails: ERR_IO. */
-int folder_lock_wait(FolderLock *lock, const char *folder, Err *e);
+/* The same, but waits for the other process, for at most so many seconds: for locks that are held for a moment only. A
+ * training holds that of its fold for hours. Fails: ERR_VALUE, ERR_IO. */
+enum { LOCK_MOMENT = 10, LOCK_LONGEST = 900 };
+int folder_lock_wait(FolderLock *lock, const char *folder, int seconds, Err *e);
+
+/* Locks FOLDER/.runs.lock as long as a run writes there, shared with all others that do. alone: only if there are no others,
+ * for a run that replaces what they have made; afterwards it is shared, too. The caller has folder_lock. Fails: ERR_VALUE if
+ * there are others; ERR_IO. */
+int folder_lock_runs(FolderLock *lock, const char *folder, bool alone, Err *e);
 
 /* Locks FOLDER/.watch.lock, for a program that writes into the folder as long as it runs: folder_lock stays free for the
  * moments in which records are written. Fails: ERR_VALUE if another process holds it; ERR_IO. */

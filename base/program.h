@@ -58,8 +58,8 @@ typedef struct Habit {
 /* What a program is called with. Parsing, --help, the man page and the completion of shells are made from it (base/help.h).
  * Texts are plain; a line that begins with blanks is shown as it is. {WORD} is replaced by what expand() appends. */
 typedef struct Program {
-    const char *summary;   /* "train one fold of a preprocessed dataset" */
-    const char *arguments; /* "PREPROCESSED FOLD"; a line for each form */
+    const char *summary;   /* "train one or several folds of a preprocessed dataset" */
+    const char *arguments; /* "PREPROCESSED FOLDS"; a line for each form */
     const char *about;     /* what it does, in a few lines */
     const char *examples;  /* lines "ARGUMENTS\tWHAT IT DOES", the most usual one first */
     const char *notes;     /* behind the options; may be NULL */

@@ -154,14 +154,23 @@ static size_t utf8_length(const char *bytes, size_t count)
     return more + 1;
 }
 
+/* What YAML does not allow as it is, or takes for a line break: such text is read again only if it is escaped. */
+static bool is_escaped(unsigned code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 || code == 0xfeff ||
+           code == 0xfffe || code == 0xffff;
+}
+
 void text_add_json_string(Text *t, const char *value)
 {
+    int bytes;
     text_add(t, "\"");
     for (const char *c = value, *end = value + strlen(value); c < end;) {
         const size_t length = utf8_length(c, (size_t)(end - c));
+        const unsigned code = length ? text_code_point(c, &bytes) : 0;
         if (*c == '"' || *c == '\\') text_add(t, "\\%c", *c);
         else if (*c == '\n') text_add(t, "\\n");
-        else if ((unsigned char)*c < 0x20) text_add(t, "\\u%04x", *c);
+        else if (length && is_escaped(code)) text_add(t, "\\u%04x", code);
         else if (length) text_add_bytes(t, c, length);
         else text_add(t, "\\ufffd"); /* such as in names of files in another encoding */
         c += length ? length : 1;

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <omp.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +154,47 @@ ThreadSetting threads_setting(int asked)
                            .processors = omp_get_num_procs(),
                            .quota = threads_quota(""),
                            .limit = omp_get_max_active_levels() > 0 ? omp_get_thread_limit() : 1};
+}
+
+/* ---- several processes on a machine ---- */
+
+/* OpenMP may have bound the first thread to a place (OMP_PROC_BIND): then its places have the processors. */
+static bool mark_places(int *users)
+{
+    int processors[THREADS_PROCESSORS];
+    const int places = omp_get_num_places();
+    for (int i = 0; i < places; i++) {
+        const int count = omp_get_place_num_procs(i);
+        if (count > THREADS_PROCESSORS) return false;
+        omp_get_place_proc_ids(i, processors);
+        for (int k = 0; k < count; k++)
+            if (processors[k] < THREADS_PROCESSORS) users[processors[k]] = 1;
+    }
+    return places > 0;
+}
+
+enum { MASKS = THREADS_PROCESSORS / CPU_SETSIZE };
+
+void threads_mark(int *users)
+{
+    cpu_set_t mask[MASKS];
+    memset(users, 0, THREADS_PROCESSORS * sizeof *users);
+    if (mark_places(users) || sched_getaffinity(0, sizeof mask, mask)) return;
+    for (int i = 0; i < THREADS_PROCESSORS; i++) users[i] = CPU_ISSET_S(i, sizeof mask, mask) != 0;
+}
+
+int threads_part(const int *own, const int *users, int processes, int quota)
+{
+    double part = 1e-6; /* thirds that are added must not give less than 1 */
+    for (int i = 0; i < THREADS_PROCESSORS; i++) part += own[i] ? 1.0 / users[i] : 0;
+    const int chosen = lesser((int)part, quota / processes);
+    return chosen > 1 ? chosen : 1;
+}
+
+int threads_processors_of(pid_t process)
+{
+    cpu_set_t mask[MASKS];
+    return sched_getaffinity(process, sizeof mask, mask) ? 0 : CPU_COUNT_S(sizeof mask, mask);
 }
 
 void threads_use(int threads)

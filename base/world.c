@@ -33,23 +33,34 @@ static int compare_arguments(const Process *world, int argc, char **argv, Err *e
                : 0;
 }
 
-/* mpirun binds two processes to a processor each, also where there are more. Slurm's jobs may have a part of the machine. */
-static void warn_of_binding(int threads, long share)
+static int lesser(int a, int b) { return a < b ? a : b; }
+
+/* The processors of this machine that the launcher may use: those of its process, or of Slurm's job. */
+static int processors_launched_on(void)
 {
-    if (getenv("OMPI_MCA_orte_bound_at_launch") && !getenv("SLURM_JOB_ID") && threads < share)
-        program_warn(
-            "mpirun has bound each process to %d of the machine's %ld processors: --bind-to none lets each use %ld",
-            threads, sysconf(_SC_NPROCESSORS_ONLN), share);
+    const char *of_job = getenv("SLURM_CPUS_ON_NODE");
+    const int processors = lesser(threads_processors_of(getppid()), threads_quota(""));
+    return of_job && atoi(of_job) > 0 ? lesser(processors, atoi(of_job)) : processors;
+}
+
+/* mpirun binds two processes to a core each, also where there are more, and several threads then share it. */
+static void warn_of_binding(const World *w, const CommonOptions *o)
+{
+    static const char advice[] = "mpirun --bind-to none, or srun --cpus-per-task N, gives more";
+    const int there = processors_launched_on();
+    if (o->threads_given && o->threads > w->threads)
+        program_warn("each process has %d threads on %d processor%s: give -j %d; %s", o->threads, w->threads,
+                     w->threads > 1 ? "s" : "", w->threads, advice);
+    else if (!o->threads_given && 2 * w->processors <= there)
+        program_warn("the processes of this machine may run on %d of %d processors: %s", w->processors, there, advice);
 }
 
 /* A launcher may let several processes run on the same processors. */
-static void share_threads(const Process *world, CommonOptions *o)
+static void share_threads(const World *w, CommonOptions *o)
 {
-    const long share = sysconf(_SC_NPROCESSORS_ONLN) / world->count_here;
-    if (o->threads_given) return;
-    warn_of_binding(o->threads, share);
-    if (share >= o->threads) return;
-    o->threads = share > 1 ? (int)share : 1;
+    warn_of_binding(w, o);
+    if (o->threads_given || w->threads >= o->threads) return;
+    o->threads = w->threads;
     threads_use(o->threads);
 }
 
@@ -74,7 +85,7 @@ int world_begin(const Process **world, CommonOptions *o, int argc, char **argv, 
     launcher_forget();
     the_world = w;
     *world = &w->process;
-    share_threads(*world, o);
+    share_threads(w, o);
     return compare_arguments(*world, argc, argv, e);
 }
 

@@ -17,8 +17,8 @@
 #include "base/text.h"
 
 /* Starts MPI where a launcher has started several processes, and sets *world; NULL where this process is alone. Unless the number of threads
- * was asked for (-j, OMP_NUM_THREADS), o->threads becomes an equal share of the machine's processors. All must have the same
- * arguments. Fails: ERR_UNSUPPORTED if this build has no MPI, or MPI cannot start; ERR_VALUE for other arguments than rank 0's. */
+ * was asked for (-j, OMP_NUM_THREADS), o->threads becomes this process's part of the processors that it may run on. All must have the
+ * same arguments. Fails: ERR_UNSUPPORTED if this build has no MPI, or MPI cannot start; ERR_VALUE for other arguments than rank 0's. */
 int world_begin(const Process **world, CommonOptions *o, int argc, char **argv, Err *e);
 
 /* A part of the processes, to work together: those that give the same number. Every process of the world must call this. The group is
@@ -42,6 +42,8 @@ void world_poll(void);
 typedef struct World {
     Process process;
     char host[256];    /* the machine's name */
+    int threads;       /* for this process (threads_part) */
+    int processors;    /* of this machine, that its processes may run on */
     bool has_released; /* world_release was called */
     int (*group)(const Process **group, struct World *world, int number, Err *e);
     int (*interrupted)(struct World *world,

@@ -140,7 +140,8 @@ int conversion_write(Conversion *c, Progress *progress, Err *e)
     Staging staging;
     TRY(staging_begin(&staging, c->out, "convert", e));
     c->fresh = staging.fresh;
-    int code = fill(c, progress, e);
+    int code = check_out(c, e); /* again: another run may have made it before this one began to */
+    if (!code) code = fill(c, progress, e);
     if (!code) code = staging_settle(&staging, e);
     return staging_end(&staging, code, e);
 }

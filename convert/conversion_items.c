@@ -134,8 +134,8 @@ int conversion_find_folder(char **path, const Conversion *c, const char *name, E
 {
     bool there;
     *path = path_format(e, "%s/%s", c->in, name);
-    const int code = file_is_there(*path, &there, e);
-    if (!code && file_is_folder(*path)) return 0;
+    const int code = folder_is_there(*path, &there, e);
+    if (!code && there) return 0;
     mem_free(*path);
     *path = NULL;
     return code;

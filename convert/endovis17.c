@@ -182,10 +182,11 @@ static int write_label(const Conversion *c, const ConversionItem *item, const Ge
 {
     Array label = {0};
     char *to = conversion_target(c, "labels", item, ".png", e);
-    int code = to ? array_new(&label, DTYPE_U8, 3, frame->shape_zyx, e) : e->code;
+    bool is_folder;
+    int code = to ? folder_is_there(item->label, &is_folder, e) : e->code;
+    if (!code) code = array_new(&label, DTYPE_U8, 3, frame->shape_zyx, e);
     if (!code)
-        code = file_is_folder(item->label) ? read_masks(label.data, item, frame, e)
-                                           : read_types(label.data, item->label, frame, e);
+        code = is_folder ? read_masks(label.data, item, frame, e) : read_types(label.data, item->label, frame, e);
     if (!code) code = write_middle(to, &label, c->shrink, e);
     array_free(&label);
     mem_free(to);

@@ -42,8 +42,8 @@ static int find_inside(char **path, const char *folder, const char *name, Err *e
 {
     bool there;
     *path = path_format(e, "%s/%s", folder, name);
-    const int code = file_is_there(*path, &there, e);
-    if (!code && file_is_folder(*path)) return 0;
+    const int code = folder_is_there(*path, &there, e);
+    if (!code && there) return 0;
     mem_free(*path);
     *path = NULL;
     return code;
@@ -96,10 +96,10 @@ static int walk(Search *s, const char *folder, int depth, Err *e)
     for (int i = 0; i < list.count && !code; i++) {
         const int number = sequence_number(list.names[i]);
         char *path = path_format(e, "%s/%s", folder, list.names[i]);
-        if (!path) code = ERR_NOMEM;
-        else if (!file_is_folder(path)) code = 0;
-        else if (number) code = visit_sequence(s, path, number, e);
-        else if (depth > 1) code = walk(s, path, depth - 1, e);
+        bool is_folder = false;
+        code = folder_is_there(path, &is_folder, e);
+        if (is_folder && number) code = visit_sequence(s, path, number, e);
+        else if (is_folder && depth > 1) code = walk(s, path, depth - 1, e);
         mem_free(path);
     }
     file_list_free(&list);

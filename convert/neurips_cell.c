@@ -34,8 +34,10 @@ static int add_set(Conversion *c, const char *folder, const char *part, Err *e)
 {
     char *images = path_format(e, "%s/images", folder), *maps = path_format(e, "%s/labels", folder);
     const ImagePairs pairs = {.images = images, .labels = maps, .label_suffix = "_label", .part = part};
-    int code = images && maps ? 0 : ERR_NOMEM;
-    if (!code && !(file_is_folder(images) && file_is_folder(maps)))
+    bool has_images, has_maps;
+    int code = folder_is_there(images, &has_images, e);
+    if (!code) code = folder_is_there(maps, &has_maps, e);
+    if (!code && !(has_images && has_maps))
         code = err_set(e, ERR_VALUE, "%s: expected the folders images and labels in it", folder);
     if (!code) code = conversion_add_pairs(c, &pairs, e);
     mem_free(maps);

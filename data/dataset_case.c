@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/channel_values.h"
 #include "data/dataset.h"
 #include "data/image_channels.h"
 
@@ -97,6 +98,17 @@ static const char *channel_name(char *text, size_t bytes, const CaseFiles *check
     return text;
 }
 
+/* Warns of a channel of which a network sees nothing. */
+static void tell_values(CaseFiles *check, const char *path, const char *named, float low, float high)
+{
+    Text found = {0};
+    channel_values_add(&found, low, high, true); /* whether it is normalised, the plan tells later */
+    if (found.length)
+        fault_add(check->faults, FAULT_WARNING, "case %s: %s%s: %s: nothing to learn from", check->c->id, path, named,
+                  found.data);
+    text_free(&found);
+}
+
 /* Adds the faults of an image file's voxels. */
 static void check_voxels(CaseFiles *check, const Image *image, const char *path)
 {
@@ -118,9 +130,7 @@ static void check_voxels(CaseFiles *check, const Image *image, const char *path)
                       "%lld in storage order: expected numbers; replace them",
                       check->c->id, path, named, (long long)strange, (double)values[first],
                       (long long)(channel * count + first));
-        else if (low == high)
-            fault_add(check->faults, FAULT_WARNING, "case %s: %s%s: all voxels are %g: nothing to learn from",
-                      check->c->id, path, named, (double)low);
+        else tell_values(check, path, named, low, high);
     }
 }
 

@@ -1,5 +1,6 @@
-/* JPEG images: gray or colours, 8 bits. Only read, and not as labels: JPEG changes the values. libjpeg reports errors by a call that must
- * not return: it is only called inside guarded(). Damaged data, which libjpeg takes for a warning, are errors. */
+/* JPEG images: gray or colours, 8 bits. Only read, and not as labels: JPEG changes the values. libjpeg reports
+ * errors by a call that must not return: it is only called inside guarded(). Damaged data, which libjpeg takes for a
+ * warning, are errors. */
 #include <stdio.h> /* before jpeglib.h, which needs it */
 
 #include <jpeglib.h>
@@ -11,11 +12,16 @@
 #include "data/convert.h"
 #include "data/image_format.h"
 
+/* Each block of 8x8 pixels takes a bit at least, in each component, unless the coding is arithmetic. Progressive
+ * files have some ten scans; each is a pass over all pixels. */
+enum { PIXELS_PER_BYTE = 512, MAX_SCANS = 500 };
+
 /* A file that libjpeg reads, with everything that must be freed. */
 typedef struct JpegFile {
     const char *path;
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr manager;
+    struct jpeg_progress_mgr progress;
     jmp_buf back;
     Err error;
     uint8_t *mapped;
@@ -44,6 +50,12 @@ static void on_message(j_common_ptr jpeg, int level)
     if (level < 0) on_error(jpeg);
 }
 
+static void on_progress(j_common_ptr jpeg)
+{
+    JpegFile *f = jpeg->client_data;
+    if (f->jpeg.input_scan_number > MAX_SCANS) fail(f, "damaged: more than 500 scans");
+}
+
 /* Runs a step that calls libjpeg; 0, or the code of f->error. */
 static int guarded(JpegFile *f, void (*step)(JpegFile *))
 {
@@ -55,6 +67,7 @@ static int guarded(JpegFile *f, void (*step)(JpegFile *))
 static void read_header(JpegFile *f)
 {
     jpeg_create_decompress(&f->jpeg);
+    f->jpeg.progress = &f->progress;
     jpeg_mem_src(&f->jpeg, f->mapped, f->count);
     jpeg_read_header(&f->jpeg, TRUE);
     f->height = f->jpeg.image_height;
@@ -64,7 +77,8 @@ static void read_header(JpegFile *f)
         fail(f, "colours of four components (CMYK): expected gray or RGB; convert it");
     if (f->height > IMAGE_MAX_PIXELS / f->width) fail(f, "too large: expected at most 2^30 pixels");
     const int64_t pixels = f->height * f->width;
-    if (pixels > IMAGE_LARGE_PIXELS && pixels / IMAGE_PIXELS_PER_BYTE > (int64_t)f->count)
+    const bool is_large = pixels > IMAGE_LARGE_PIXELS && pixels / IMAGE_PIXELS_PER_BYTE > (int64_t)f->count;
+    if (is_large || (!f->jpeg.arith_code && pixels / PIXELS_PER_BYTE > (int64_t)f->count))
         fail(f, "too large: more pixels than a file of its size holds");
 }
 
@@ -87,6 +101,7 @@ static int open_jpeg(JpegFile *f, const char *path, ImageUse use, Err *e)
     f->jpeg.client_data = f;
     f->manager.error_exit = on_error;
     f->manager.emit_message = on_message;
+    f->progress.progress_monitor = on_progress;
     if (use == IMAGE_LABELS)
         return err_set(
             e, ERR_UNSUPPORTED,

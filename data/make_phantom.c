@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -136,7 +137,7 @@ static int write_cases(const Options *o, Progress *progress, Err *e)
 }
 
 /* dataset.json is written last: where it exists, the dataset is complete. */
-static int run(const Options *o, Err *e)
+static int fill(const Options *o, Err *e)
 {
     Progress progress;
     TRY(prepare(o, e));
@@ -144,6 +145,16 @@ static int run(const Options *o, Err *e)
     const int failed = write_cases(o, &progress, e);
     progress_end(&progress);
     return failed ? failed : phantom_write_json(o->common.output, &o->phantom, o->cases, e);
+}
+
+static int run(const Options *o, Err *e)
+{
+    FolderLock lock;
+    TRY(file_make_folders(o->common.output, e));
+    TRY(folder_lock(&lock, o->common.output, e));
+    const int code = fill(o, e);
+    folder_unlock(&lock);
+    return code;
 }
 
 int main(int argc, char **argv)

@@ -88,7 +88,10 @@ static int take(Meta *m, const char *key, const char *value, Err *e)
     int sizes;
     if (is_one_of(key, "ObjectType", NULL, NULL))
         return strcasecmp(value, "Image") ? bad_value(key, value, "Image", e) : 0;
-    if (is_one_of(key, "NDims", NULL, NULL)) return set_whole(&m->axes, key, value, 2, MAX_AXES, e);
+    if (is_one_of(key, "NDims", NULL, NULL)) {
+        memset(m->size, 0, sizeof m->size); /* sizes of another number of axes do not count */
+        return set_whole(&m->axes, key, value, 2, MAX_AXES, e);
+    }
     if (is_one_of(key, "DimSize", NULL, NULL)) {
         sizes = header_whole_numbers(value, m->size, MAX_AXES, 1);
         return sizes == m->axes
@@ -305,11 +308,11 @@ static int interleave(void **out, const Array *voxels, Err *e)
     return to ? 0 : ERR_NOMEM;
 }
 
-/* The voxels of CASE.mhd are in CASE.zraw; .mha contains them. */
+/* The voxels of CASE.mhd are in CASE.zraw; .mha contains them, and so does a file in memory. */
 static int name_beside(char **name, const char *path, Err *e)
 {
     *name = NULL;
-    if (path_ends_with(path, "a") || path_ends_with(path, "A")) return 0;
+    if (path_is_open_file(path) || path_ends_with(path, "a") || path_ends_with(path, "A")) return 0;
     *name = path_format(e, "%.*szraw", (int)strlen(path) - 3, path);
     return *name ? 0 : ERR_NOMEM;
 }

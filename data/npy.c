@@ -139,10 +139,9 @@ static int parse_header(Array *a, size_t *data_at, const char *bytes, size_t cou
     TRY(take_dict(&c, a));
     *data_at = start + length;
     size_t wanted;
-    if (array_check_shape(a->dtype, a->rank, a->shape, &wanted, e)) {
-        err_context(e, "%s: the .npy header's shape", path);
-        return ERR_FORMAT;
-    }
+    Err why;
+    if (array_check_shape(a->dtype, a->rank, a->shape, &wanted, &why))
+        return err_set(e, ERR_FORMAT, "%s: the .npy header's shape: %s", path, why.text);
     if (wanted != count - *data_at)
         return err_set(e, ERR_FORMAT, "%s: shape and type need %zu bytes of data, the file has %zu: %s", path, wanted,
                        count - *data_at, wanted > count - *data_at ? "it is cut short" : "there are bytes behind them");

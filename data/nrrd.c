@@ -196,6 +196,7 @@ static int take_layout(Nrrd *n, const char *field, const char *value, Err *e)
     if (is_in("|dimension|", field)) {
         TRY(set_whole(&number, field, value, 2, MAX_AXES, e));
         n->axes = (int)number;
+        memset(n->size, 0, sizeof n->size); /* sizes of another number of axes do not count */
     } else if (is_in("|sizes|", field)) {
         if (header_whole_numbers(value, n->size, MAX_AXES, 1) != n->axes || !n->axes)
             return bad_value(field, value, "as many whole numbers above 0 as the dimension, which must precede it", e);

@@ -111,6 +111,8 @@ static int open_png(PngFile *f, const char *path, Err *e)
     if (!f->info) return err_set(e, ERR_NOMEM, "%s: no memory to read it", path);
     png_set_read_fn(f->png, f, read_bytes);
     png_set_benign_errors(f->png, 0); /* damaged data are errors, not warnings */
+    /* Only what describes the pixels is read: texts and profiles may unpack to many times the file's size. */
+    png_set_keep_unknown_chunks(f->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     const int failed = guarded(f, read_header);
     if (failed && e) *e = f->error;
     return failed;

@@ -17,10 +17,11 @@ static char *trim(char *text)
 bool header_next_line(HeaderLines *h)
 {
     const size_t left = h->count - h->at;
-    const uint8_t *start = h->bytes + h->at, *end = left ? memchr(start, '\n', left) : NULL;
-    const size_t length = end ? (size_t)(end - start) : left;
     h->text[0] = '\0';
-    if (!left || length >= sizeof h->text || memchr(start, 0, length)) return false;
+    if (!left) return false;
+    const uint8_t *start = h->bytes + h->at, *end = memchr(start, '\n', left);
+    const size_t length = end ? (size_t)(end - start) : left;
+    if (length >= sizeof h->text || memchr(start, 0, length)) return false;
     memcpy(h->text, start, length);
     h->text[length] = '\0';
     h->at += length + (end != NULL);

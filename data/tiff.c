@@ -19,6 +19,7 @@ typedef struct Layout {
     int samples, bits;
     DType dtype; /* of a sample in memory; less than 8 bits become a byte */
     bool planar, palette;
+    int64_t ratio; /* bytes that a byte of the file gives at most by the page's compression; 0: no limit is known */
 } Layout;
 
 /* ---- reading ---- */
@@ -43,6 +44,20 @@ static int sample_type(DType *dtype, int format, int bits)
     return -1;
 }
 
+/* PackBits repeats a byte 128 times by two; deflate: data/byte_stream.c; a code of LZW, of 9 bits and more, stands
+ * for 4096 at most. */
+static int64_t ratio_of(int compression)
+{
+    switch (compression) {
+    case COMPRESSION_NONE: return 1;
+    case COMPRESSION_PACKBITS: return 64;
+    case COMPRESSION_DEFLATE:
+    case COMPRESSION_ADOBE_DEFLATE: return 1032;
+    case COMPRESSION_LZW: return 4096;
+    default: return 0;
+    }
+}
+
 static int check_kind(const TiffFile *f, Layout *l, Err *e)
 {
     uint16_t photometric = PHOTOMETRIC_MINISBLACK, compression = COMPRESSION_NONE;
@@ -50,6 +65,7 @@ static int check_kind(const TiffFile *f, Layout *l, Err *e)
     TIFFGetFieldDefaulted(f->tiff, TIFFTAG_COMPRESSION, &compression);
     if (compression == COMPRESSION_JPEG || compression == COMPRESSION_OJPEG)
         return err_set(e, ERR_UNSUPPORTED, "%s: JPEG compression: expected a lossless one", f->path);
+    l->ratio = ratio_of(compression);
     const bool gray = photometric == PHOTOMETRIC_MINISBLACK && l->samples <= 2;
     const bool colour = photometric == PHOTOMETRIC_RGB && (l->samples == 3 || l->samples == 4) && l->bits >= 8;
     l->palette = photometric == PHOTOMETRIC_PALETTE && l->samples == 1 && l->bits <= 8 && l->dtype == DTYPE_U8;
@@ -107,8 +123,9 @@ static int next_page(const TiffFile *f, bool *there, Err *e)
     return 0;
 }
 
-/* Counts the pages, which must have the same layout, and goes back to the first one. */
-static int count_pages(int64_t *pages, const TiffFile *f, const Layout *first, Err *e)
+/* Counts the pages, which must have the same layout, and goes back to the first one. The first one's ratio becomes
+ * the largest. */
+static int count_pages(int64_t *pages, const TiffFile *f, Layout *first, Err *e)
 {
     bool there;
     for (*pages = 1;; ++*pages) {
@@ -123,6 +140,7 @@ static int count_pages(int64_t *pages, const TiffFile *f, const Layout *first, E
                            "%d: expected slices that are alike; write each page to a file of its own",
                            f->path, (long long)*pages, (long long)l.height, (long long)l.width, l.samples, l.bits,
                            (long long)first->height, (long long)first->width, first->samples, first->bits);
+        if (!l.ratio || l.ratio > first->ratio) first->ratio = first->ratio ? l.ratio : 0;
     }
     if (TIFFSetDirectory(f->tiff, 0)) return 0;
     return tiff_file_failure(f, e, "damaged: its first page cannot be read again");
@@ -201,8 +219,8 @@ static int read_page(const Place *p, const TiffFile *f, bool colours, Err *e)
     TRY(read_layout(&own, f, e)); /* each page may be planar or not */
     const bool tiled = TIFFIsTiled(f->tiff);
     const uint64_t bytes = tiled ? TIFFTileSize64(f->tiff) : TIFFScanlineSize64(f->tiff);
-    if (!bytes || bytes > TIFF_MAX_BLOCK_BYTES)
-        return tiff_file_failure(f, e, "the size of its rows or tiles is 0 or beyond 1 GiB");
+    if (!bytes || bytes > TIFF_MAX_BLOCK_BYTES || (own.ratio && bytes / (uint64_t)own.ratio > f->count))
+        return tiff_file_failure(f, e, "the size of its rows or tiles is 0, beyond 1 GiB, or more than the file holds");
     uint8_t *block = mem_alloc(bytes, e);
     if (!block) return ERR_NOMEM;
     int failed = (tiled ? read_tiles : read_strips)(p, f, &own, block, e);
@@ -220,12 +238,15 @@ typedef struct Reading {
     bool colours; /* the palette's colours are wanted */
 } Reading;
 
+/* Strips may share their bytes, and each page may: all pages together have a limit, too. */
 static int check_size(const Reading *r, Err *e)
 {
-    const int64_t plane = r->layout.height * r->layout.width;
-    if (plane <= IMAGE_LARGE_PIXELS / r->pages || plane / IMAGE_PIXELS_PER_BYTE <= (int64_t)r->file.count / r->pages)
-        return 0;
-    return err_set(e, ERR_FORMAT, "%s: too large: more pixels than a file of its size holds", r->file.path);
+    const Layout *l = &r->layout;
+    const int64_t plane = l->height * l->width, file = (int64_t)r->file.count;
+    const bool few = plane <= IMAGE_LARGE_PIXELS / r->pages || plane / IMAGE_PIXELS_PER_BYTE <= file / r->pages;
+    const size_t bytes = mem_product((size_t)(plane * l->samples * l->bits / 8), (size_t)r->pages);
+    if (few && (!l->ratio || bytes / (size_t)l->ratio <= (size_t)file)) return 0;
+    return err_set(e, ERR_FORMAT, "%s: cut off, or too large: more pixels than a file of its size holds", r->file.path);
 }
 
 static int open_for_reading(Reading *r, const char *path, ImageUse use, Err *e)

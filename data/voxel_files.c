@@ -50,7 +50,8 @@ int voxel_files_add_pattern(VoxelFiles *f, const char *header, const char *patte
     char text[MAX_PATTERN], name[MAX_PATTERN + 200];
     const double first = first_last_step[0], last = first_last_step[1], step = first_last_step[2];
     snprintf(text, sizeof text, "%.*s", (int)(bytes < sizeof text ? bytes : 0), pattern);
-    const bool sound = first >= 0 && last >= first && step >= 1 && last < 1e9 && (last - first) / step < MAX_FILES;
+    const bool sound =
+        first >= 0 && last >= first && step >= 1 && step < 1e9 && last < 1e9 && (last - first) / step < MAX_FILES;
     if (!is_pattern(text) || !sound)
         return err_set(e, ERR_FORMAT,
                        "the files of voxels, '%s' from %g to %g by %g: expected a name with one %%d, and rising "
@@ -126,7 +127,7 @@ static int open_share(ByteSource *own, const VoxelFiles *f, const ByteSource *he
     const uint64_t all = voxels_bytes(&f->layout);
     const char *path = f->count ? f->names[i] : header->path;
     *own = (ByteSource){0};
-    if (all == UINT64_MAX || all_voxels(&f->layout) % shares)
+    if (all > INT64_MAX || all_voxels(&f->layout) % shares)
         return err_set(e, ERR_FORMAT, "%s: %d files of voxels do not hold equal shares", path, shares);
     TRY(source_open_plain(own, path, e));
     if (!f->count) own->at = header->at;

@@ -38,7 +38,12 @@ static int add_folder(DicomSources *s, const char *path, int depth, Err *e);
 
 static int add_entry(DicomSources *s, char *path, int depth, Err *e)
 {
-    if (!path || !file_is_folder(path)) return add(s, path, NULL, e);
+    bool is_folder;
+    if (folder_is_there(path, &is_folder, e)) {
+        mem_free(path);
+        return e->code;
+    }
+    if (!is_folder) return add(s, path, NULL, e);
     const int code = depth < SOURCES_DEEPEST ? add_folder(s, path, depth + 1, e) : 0;
     if (depth == SOURCES_DEEPEST && !s->left_out++) s->deep = path;
     else mem_free(path);
@@ -95,13 +100,14 @@ static int add_file(DicomSources *s, const char *path, Err *e)
 
 static int add_path(DicomSources *s, const char *path, Err *e)
 {
-    bool there;
+    bool there, is_folder;
     TRY(file_is_there(path, &there, e));
+    TRY(folder_is_there(path, &is_folder, e));
     if (!there) {
         err_set(e, ERR_IO, "%s: there is no such file or folder", path);
         return path_hint(e, path);
     }
-    return file_is_folder(path) ? add_folder(s, path, 1, e) : add_file(s, path, e);
+    return is_folder ? add_folder(s, path, 1, e) : add_file(s, path, e);
 }
 
 int sources_open(DicomSources *s, const char *const *paths, int count, Err *e)

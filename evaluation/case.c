@@ -112,6 +112,22 @@ static void note_unknown(CaseResult *result, const UnknownLabels *unknown)
                   (long long)unknown->in_reference);
 }
 
+/* A tolerance that is larger than the image accepts any surface. */
+static void note_tolerance(CaseResult *result, const LabelPair *pair, const Structures *s)
+{
+    double squares = 0;
+    for (int i = is_flat(pair); i < 3; i++) squares += pow((double)pair->shape_zyx[i] * pair->spacing_zyx_mm[i], 2);
+    for (int i = 0; i < s->count; i++) {
+        if (s->items[i].tolerance_mm < sqrt(squares)) continue;
+        case_note(
+            result,
+            "the tolerance of %g mm is larger than the whole image (%.3g mm), so that NSD is 1 for any prediction: "
+            "--tolerance gives another",
+            s->items[i].tolerance_mm, sqrt(squares));
+        return;
+    }
+}
+
 static int measure(CaseResult *result, const LabelPair *pair, const Rules *rules, Err *e)
 {
     UnknownLabels unknown;
@@ -122,6 +138,7 @@ static int measure(CaseResult *result, const LabelPair *pair, const Rules *rules
     if (!overlaps || !boxes) goto done;
     code = overlap_count(overlaps, boxes, &unknown, s, pair->reference, pair->prediction, pair->shape_zyx, e);
     if (!code) note_unknown(result, &unknown);
+    if (!code && !rules->only_overlap) note_tolerance(result, pair, s);
     for (int i = 0; i < s->count && !code; i++) {
         double *row = result->metrics[i];
         const bool absent = overlaps[i].tp + overlaps[i].fp + overlaps[i].fn == 0;

@@ -74,7 +74,9 @@ static int read_details(Evaluation *v, const char *summary, Err *e)
 static int evaluation_read(Evaluation *v, const char *path, Err *e)
 {
     bool there;
-    char *summary = file_is_folder(path) ? path_format(e, "%s/summary.json", path) : mem_strdup(path, e);
+    bool is_folder;
+    TRY(folder_is_there(path, &is_folder, e));
+    char *summary = is_folder ? path_format(e, "%s/summary.json", path) : mem_strdup(path, e);
     int code = file_is_there(summary, &there, e);
     if (!code && !there) {
         code = err_set(e, ERR_VALUE,

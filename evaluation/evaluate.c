@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/sandbox.h"
@@ -385,6 +386,25 @@ static int judge(const Work *w, Err *e)
     return code;
 }
 
+static int write_locked(Work *w, Err *e)
+{
+    const Summary *s = &w->summary;
+    TRY(outputs_write(s, w->o->common.output, e));
+    w->is_written = true;
+    if (summary_done(s)) TRY(print_table(s, e));
+    return w->o->no_report ? 0 : write_report(w, e);
+}
+
+/* All files are of one evaluation, also where two end at the same time. */
+static int write_results(Work *w, Err *e)
+{
+    FolderLock lock;
+    TRY(folder_lock_wait(&lock, w->o->common.output, LOCK_LONGEST, e));
+    const int code = write_locked(w, e);
+    folder_unlock(&lock);
+    return code;
+}
+
 static int evaluate(Work *w, Err *e)
 {
     Summary *s = &w->summary;
@@ -396,10 +416,7 @@ static int evaluate(Work *w, Err *e)
         warn_of_absent(s);
         TRY(note_paper(w, e));
     }
-    TRY(outputs_write(s, w->o->common.output, e));
-    w->is_written = true;
-    if (summary_done(s)) TRY(print_table(s, e));
-    if (!w->o->no_report) TRY(write_report(w, e));
+    TRY(write_results(w, e));
     return judge(w, e);
 }
 

@@ -169,16 +169,17 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
 {
     *pairs = (Pairs){0};
     Entries references = {0}, predictions = {0};
-    const bool folders = file_is_folder(prediction);
-    bool predicted, referenced;
+    bool predicted, referenced, folders, folder_of_references;
     int code;
     TRY(file_is_there(prediction, &predicted, e));
     TRY(file_is_there(reference, &referenced, e));
+    TRY(folder_is_there(prediction, &folders, e));
+    TRY(folder_is_there(reference, &folder_of_references, e));
     if (!predicted || !referenced) {
         code = err_set(e, ERR_IO, "%s: does not exist; give two folders or two image files",
                        predicted ? reference : prediction);
         path_hint(e, predicted ? reference : prediction);
-    } else if (folders != file_is_folder(reference)) {
+    } else if (folders != folder_of_references) {
         code = err_set(e, ERR_VALUE, "%s and %s: one is a folder, one is not; give two folders or two files", reference,
                        prediction);
     } else if (!folders) {

@@ -18,11 +18,12 @@ enum { IN, ABOVE };
 /* The dataset.json in the folder of a path, or in the folder above that; *found is NULL where there is none. */
 static int find_dataset(char **found, const char *path, int where, Err *e)
 {
-    bool there;
-    const int folder = file_is_folder(path) ? (int)strlen(path) : (int)(path_base(path) - path);
+    bool there, is_folder;
+    *found = NULL;
+    TRY(folder_is_there(path, &is_folder, e));
+    const int folder = is_folder ? (int)strlen(path) : (int)(path_base(path) - path);
     char *file = path_format(e, "%.*s%s%sdataset.json", folder, path, folder ? "/" : "", where == ABOVE ? "../" : "");
     const int code = file_is_there(file, &there, e);
-    *found = NULL;
     if (!code && there) *found = file;
     else mem_free(file);
     return code;
@@ -69,9 +70,10 @@ int setup_find_dataset(char **found, const char *reference, const char *predicti
 
 int setup_expect_folder(const char *option, const char *path, Err *e)
 {
-    bool there;
+    bool there, is_folder;
     TRY(file_is_there(path, &there, e));
-    if (file_is_folder(path)) return 0;
+    TRY(folder_is_there(path, &is_folder, e));
+    if (is_folder) return 0;
     err_set(e, ERR_VALUE, "%s %s: %s; expected a folder", option, path,
             there ? "this is no folder" : "it does not exist");
     return path_hint(e, path);
@@ -88,8 +90,8 @@ int setup_find_sibling(char **found, const char *labels, const char *word, Err *
     if (suffix > end || memcmp(labels + base, prefix, strlen(prefix))) return 0;
     char *path = path_format(e, "%.*s%s%.*s", base, labels, word, end - suffix, labels + suffix);
     bool there;
-    const int code = file_is_there(path, &there, e);
-    if (!code && file_is_folder(path)) *found = path;
+    const int code = folder_is_there(path, &there, e);
+    if (!code && there) *found = path;
     else mem_free(path);
     return code;
 }

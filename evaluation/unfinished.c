@@ -42,7 +42,8 @@ int unfinished_note(Summary *s, const char *predictions, Err *e)
 {
     Doc doc = {0};
     bool there;
-    if (!file_is_folder(predictions)) return 0;
+    TRY(folder_is_there(predictions, &there, e));
+    if (!there) return 0;
     char *path = path_format(e, "%s/predict.yaml", predictions);
     int code = path ? file_is_there(path, &there, e) : ERR_NOMEM;
     if (!code && there) {

@@ -75,11 +75,25 @@ static char *keep_string(Builder *b, const char *text, size_t length)
     return copy;
 }
 
+/* Whether a file with this key, written in quotes, could be read: libyaml allows 1024 characters. */
+static bool can_be_key(const char *text, size_t length)
+{
+    enum { MOST = 1000, LONGEST_ESCAPE = 6 };
+    Text written = {0};
+    if (length <= MOST / LONGEST_ESCAPE) return true;
+    if (length <= MOST) text_add_json_string(&written, text);
+    const bool fits = length <= MOST && !written.failed && written.length <= MOST;
+    text_free(&written);
+    return fits;
+}
+
 static int take_key(Builder *b, const yaml_event_t *event)
 {
     struct Open *open = &b->open[b->depth - 1];
     if (event->type != YAML_SCALAR_EVENT)
         return place_error(b, event->start_mark, "a key must be plain text, found a list or a mapping");
+    if (!can_be_key((const char *)event->data.scalar.value, event->data.scalar.length))
+        return place_error(b, event->start_mark, "a key of more than 1000 characters");
     open->key = keep_string(b, (const char *)event->data.scalar.value, event->data.scalar.length);
     open->key_line = (int)event->start_mark.line + 1;
     open->key_column = (int)event->start_mark.column + 1;
@@ -205,11 +219,17 @@ static int parser_error(Builder *b, const yaml_parser_t *parser, const char *byt
     return place_error(b, mark, problem);
 }
 
+static int check_length(const char *name, uint64_t length, Err *e)
+{
+    if (length <= DOC_MAX_BYTES) return 0;
+    return err_set(e, ERR_FORMAT, "%s: %llu bytes, expected at most %d", name, (unsigned long long)length,
+                   DOC_MAX_BYTES);
+}
+
 int doc_parse(Doc *doc, const char *name, const char *bytes, size_t length, Err *e)
 {
     *doc = (Doc){0};
-    if (length > DOC_MAX_BYTES)
-        return err_set(e, ERR_FORMAT, "%s: %zu bytes, expected at most %d", name, length, DOC_MAX_BYTES);
+    TRY(check_length(name, length, e));
     Builder b = {.doc = doc, .e = e};
     b.file = keep_string(&b, name, strlen(name));
     yaml_parser_t parser;
@@ -234,17 +254,30 @@ int doc_parse(Doc *doc, const char *name, const char *bytes, size_t length, Err 
     return code;
 }
 
+/* The escape \uXXXX at `at`, where at least 6 bytes follow: its number, or 0 for other text. */
+static unsigned escaped(const char *at)
+{
+    unsigned code = 0;
+    if (at[0] != '\\' || at[1] != 'u') return 0;
+    for (int i = 2; i < 6; i++) {
+        static const char digits[] = "0123456789abcdefABCDEF";
+        const char *digit = at[i] ? strchr(digits, at[i]) : NULL;
+        if (!digit) return 0;
+        const unsigned value = (unsigned)(digit - digits);
+        code = code << 4 | (value < 16 ? value : value - 6);
+    }
+    return code;
+}
+
 /* JSON writes a character beyond U+FFFF as two escapes (\ud83d\ude00), which YAML does not know:
  * they become YAML's \U0001f600, in place. Returns the new length. */
 static size_t join_surrogates(char *bytes, size_t length)
 {
     size_t to = 0;
     for (size_t from = 0; from < length;) {
-        unsigned high = 0, low = 0;
-        int used = 0;
-        if (bytes[from] == '\\' && length - from >= 12 &&
-            sscanf(bytes + from, "\\u%4x\\u%4x%n", &high, &low, &used) == 2 && used == 12 &&
-            high >> 10 == 0xd800 >> 10 && low >> 10 == 0xdc00 >> 10) {
+        const unsigned high = length - from >= 12 ? escaped(bytes + from) : 0,
+                       low = high ? escaped(bytes + from + 6) : 0;
+        if (high >> 10 == 0xd800 >> 10 && low >> 10 == 0xdc00 >> 10) {
             char joined[16];
             const unsigned point = 0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff);
             memcpy(bytes + to, joined, (size_t)snprintf(joined, sizeof joined, "\\U%08x", point));
@@ -264,8 +297,9 @@ int doc_read(Doc *doc, const char *path, Err *e)
     *doc = (Doc){0};
     char *bytes = NULL;
     size_t length = 0;
+    TRY(check_length(path, (uint64_t)file_size(path), e)); /* before memory is allocated */
     TRY(file_get(path, &bytes, &length, e));
-    if (length <= DOC_MAX_BYTES && path_ends_with(path, ".json")) length = join_surrogates(bytes, length);
+    if (path_ends_with(path, ".json")) length = join_surrogates(bytes, length);
     const int code = doc_parse(doc, path, bytes, length, e);
     mem_free(bytes);
     return code;

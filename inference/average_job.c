@@ -239,10 +239,13 @@ static int decide_case(Work *w, int index, Err *e)
 
 static int expect_another_folder(const AverageJob *job, Err *e)
 {
-    for (int i = 0; i < job->folder_count; i++)
-        if (file_is_same(job->folders[i], job->output))
+    for (int i = 0; i < job->folder_count; i++) {
+        bool same;
+        TRY(file_is_same(job->folders[i], job->output, &same, e));
+        if (same)
             return err_set(e, ERR_VALUE, "-o %s is one of the folders that are averaged: give another one",
                            job->output);
+    }
     return 0;
 }
 
@@ -338,9 +341,10 @@ static int run_cases(AverageJob *job, Work *w, Err *e)
 static int expect_folders(const AverageJob *job, Err *e)
 {
     for (int i = 0; i < job->folder_count; i++) {
-        bool there;
+        bool there, is_folder;
         TRY(file_is_there(job->folders[i], &there, e));
-        if (there && file_is_folder(job->folders[i])) continue;
+        TRY(folder_is_there(job->folders[i], &is_folder, e));
+        if (is_folder) continue;
         err_set(e, ERR_VALUE, "%s: %s; expected a folder that predict --save-probabilities wrote", job->folders[i],
                 there ? "this is not a folder" : "it does not exist");
         return path_hint(e, job->folders[i]);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/channel_values.h"
 #include "data/image_channels.h"
 #include "data/orientation_code.h"
 #include "preprocess/spacing_check.h"
@@ -133,11 +134,32 @@ static int warn_of_spacing(FaultList *warnings, const Plan *plan, const Case *c,
     return code ? err_context(e, "%s", c->images[0]) : 0;
 }
 
+void case_images_values(Text *note, const Plan *plan, const Array *voxels)
+{
+    const PlanConfiguration *c = &plan->configuration;
+    bool is_normalised[PLAN_MAX_CHANNELS] = {false};
+    for (int i = 0; i < c->channel_count; i++) is_normalised[i] = c->normalization_schemes[i] != NORMALIZE_NONE;
+    if (voxels->shape[0] != c->channel_count) return; /* an error, when the image is preprocessed */
+    channels_values_add(note, voxels, is_normalised);
+    if (note->length) text_add(note, "; labels that follow from such a channel mean nothing");
+}
+
+static int warn_of_values(FaultList *warnings, const Plan *plan, const Case *c, const Array *voxels, Err *e)
+{
+    Text note = {0};
+    case_images_values(&note, plan, voxels);
+    const int code = text_check(&note, e);
+    if (!code && note.length) fault_add(warnings, FAULT_WARNING, "%s: %s", c->images[0], note.data);
+    text_free(&note);
+    return code;
+}
+
 int case_images_read(Image *image, const Predictor *p, const Case *c, FaultList *warnings, Err *e)
 {
     const ChannelNames wanted = channels_wanted(p);
     TRY(image_read_channels(image, (const char *const *)c->images, c->image_count, &wanted, warnings, e));
-    const int code = warn_of_spacing(warnings, predictor_plan(p), c, &image->geometry, e);
+    int code = warn_of_spacing(warnings, predictor_plan(p), c, &image->geometry, e);
+    if (!code) code = warn_of_values(warnings, predictor_plan(p), c, &image->voxels, e);
     if (code) image_free(image);
     return code;
 }

@@ -181,7 +181,9 @@ int configuration_expect_results(const Configuration *c, Err *e)
 {
     for (int i = 0; i < c->model_count; i++) {
         const char *results = c->models[i].results;
-        if (file_is_folder(results)) continue;
+        bool there;
+        TRY(folder_is_there(results, &there, e));
+        if (there) continue;
         return err_set(e, ERR_VALUE,
                        "%s: the results folder of model %d does not exist: %s. Write its present path into this "
                        "file, as 'results:' of that model; a relative path starts at the folder of this file",

@@ -60,9 +60,10 @@ static int convert_file(const Options *options, const CommonOptions *common, Err
 {
     const char *in = options->paths[0], *out = options->paths[1];
     WeightsFile w;
-    bool there;
+    bool there, same;
     TRY(file_is_there(out, &there, e));
-    if (there && file_is_same(in, out)) /* a checkpoint would lose its optimizer state */
+    TRY(file_is_same(in, out, &same, e));
+    if (same) /* a checkpoint would lose its optimizer state */
         return err_set(e, ERR_VALUE, "%s and %s are the same file: give OUT another name", in, out);
     if (there && !common->overwrite) return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
     TRY(weights_read(&w, in, e));

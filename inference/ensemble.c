@@ -52,12 +52,15 @@ static void report(void *context, const char *id, const Err *fault)
 }
 
 /* A folder given twice has a double weight in the mean, which is mostly a mistake. */
-static void warn_of_repeated(const AverageJob *job)
+static int warn_of_repeated(const AverageJob *job, Err *e)
 {
     for (int i = 1; i < job->folder_count; i++)
-        for (int k = 0; k < i; k++)
-            if (file_is_same(job->folders[i], job->folders[k]))
-                program_warn("%s is given twice and has a double weight in the mean", job->folders[i]);
+        for (int k = 0; k < i; k++) {
+            bool same;
+            TRY(file_is_same(job->folders[i], job->folders[k], &same, e));
+            if (same) program_warn("%s is given twice and has a double weight in the mean", job->folders[i]);
+        }
+    return 0;
 }
 
 static int run(Options *o, Err *e)
@@ -69,8 +72,8 @@ static int run(Options *o, Err *e)
     o->job.quiet = o->common.quiet;
     o->job.report = report;
     o->job.postprocessing = &c.postprocessing;
-    warn_of_repeated(&o->job);
-    int code = average_run(&o->job, e);
+    int code = warn_of_repeated(&o->job, e);
+    if (!code) code = average_run(&o->job, e);
     if (!code && !o->job.case_count)
         code = err_set(e, ERR_VALUE, "%s: there are no probabilities; predict with --save-probabilities",
                        o->job.folders[0]);

@@ -144,9 +144,39 @@ static int export_rows(const Exporter *x, const RowBlock *b, int64_t first, int6
     return x->probabilities ? x->probabilities->rows(x->probabilities->context, &rows, e) : 0;
 }
 
+/* The exponent of infinity and NaN has all bits. Whole numbers, so that the loop is vectorised. */
+static bool are_numbers(const float *values, int64_t count)
+{
+    uint32_t strange = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        strange |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !strange;
+}
+
+/* Without this, a voxel whose logits are NaN would be labelled as background. */
+static int expect_numbers(const Exporter *x, const RowBlock *b, Err *e)
+{
+    const int64_t values = x->x_map.in * x->heads;
+    int64_t first = INT64_MAX;
+#pragma omp parallel for schedule(static) reduction(min : first)
+    for (int64_t y = b->y; y < b->y + b->count; y++)
+        if (!are_numbers(row_of(b, y), values) && y < first) first = y;
+    if (first == INT64_MAX) return 0;
+    return err_set(
+        e, ERR_VALUE,
+        "the network's output is not a number, first in slice %lld, row %lld of the preprocessed image (from "
+        "0): its intensities are beyond what the network can compute with; are they in the units of the "
+        "training images, and is each channel normalised (normalization_schemes of plans.yaml)?",
+        (long long)b->z, (long long)first);
+}
+
 static int take_rows(void *context, const RowBlock *b, Err *e)
 {
     Exporter *x = context;
+    TRY(expect_numbers(x, b, e));
     const AxisMap *m = &x->y_map;
     const int64_t past = b->y + b->count;
     int64_t first = b->y ? x->next_y : 0, end = first;

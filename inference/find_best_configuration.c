@@ -187,7 +187,7 @@ static int warn_of_precisions(const Search *s, Err *e)
     if (!code && folds.length)
         program_warn(
             "the validation cases were not all predicted in the same precision (%s), which affects the comparison "
-            "too; predict all in one precision, fold by fold: train PREPROCESSED FOLD -o RESULTS --val-only --precision bf16 "
+            "too; predict all in one precision, fold by fold: train PREPROCESSED FOLDS -o RESULTS --val-only --precision bf16 "
             "(or fp32)%s",
             folds.data, has_probabilities ? " --save-probabilities" : "");
     text_free(&folds);
@@ -384,9 +384,11 @@ static int check_arguments(const Options *o, Err *e)
     TRY(check_output(o->common.output, e));
     for (int i = 0; i < o->count; i++) {
         TRY(expect_results(o->results[i], e));
-        for (int k = 0; k < i; k++)
-            if (file_is_same(o->results[i], o->results[k]))
-                return err_set(e, ERR_VALUE, "%s is given twice", o->results[i]);
+        for (int k = 0; k < i; k++) {
+            bool same;
+            TRY(file_is_same(o->results[i], o->results[k], &same, e));
+            if (same) return err_set(e, ERR_VALUE, "%s is given twice", o->results[i]);
+        }
     }
     return meaning_expect_same_in(o->results, o->count, e);
 }

@@ -250,7 +250,9 @@ static int add_folder(InputFiles *f, const char *path, const FileList *names, in
 int input_files_add(InputFiles *f, const char *path, int index, const DatasetInfo *info, FaultList *warnings, Err *e)
 {
     FileList names;
-    if (!file_is_folder(path)) return add_single(f, path, info->channel_count, e);
+    bool is_folder;
+    TRY(folder_is_there(path, &is_folder, e));
+    if (!is_folder) return add_single(f, path, info->channel_count, e);
     TRY(file_list(&names, path, e));
     const int code = add_folder(f, path, &names, index, info->file_ending, warnings, e);
     file_list_free(&names);

@@ -243,14 +243,15 @@ static int find_by_file(ModelFolder *f, const char *path, Err *e)
 
 int model_folder_find(ModelFolder *f, const char *path, Err *e)
 {
-    bool there;
+    bool there, is_folder;
     *f = (ModelFolder){.fold = MODEL_ANY_FOLD};
     int code = file_is_there(path, &there, e);
+    if (!code) code = folder_is_there(path, &is_folder, e);
     if (!code && !there) {
         code = err_set(e, ERR_VALUE, "%s does not exist: expected a results folder, or inference.yaml", path);
         path_hint(e, path);
     }
-    if (!code) code = file_is_folder(path) ? find_in_folder(f, path, e) : find_by_file(f, path, e);
+    if (!code) code = is_folder ? find_in_folder(f, path, e) : find_by_file(f, path, e);
     if (code) model_folder_free(f);
     return code;
 }

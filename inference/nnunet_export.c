@@ -206,7 +206,8 @@ static int export(Export *x, bool overwrite, Err *e)
     TRY(read_results(x, e));
     TRY(staging_begin(&staging, x->out, "export", e));
     x->fresh = staging.fresh;
-    int code = fill(x, e);
+    int code = check_target(x, overwrite, e); /* again: another run may have made it before this one began to */
+    if (!code) code = fill(x, e);
     if (!code) code = staging_settle(&staging, e);
     if (!code) code = text_check(x->told, e);
     return staging_end(&staging, code, e);

@@ -25,19 +25,23 @@ static char *labels_path(const Overlays *v, const char *id, Err *e)
 
 static int expect_own_folder(const PredictionOptions *o, Err *e)
 {
-    if (o->into_file || (strcmp(o->overlay, o->output) && !file_is_same(o->overlay, o->output))) return 0;
+    bool same = false;
+    if (!o->into_file) TRY(file_is_same(o->overlay, o->output, &same, e));
+    if (o->into_file || (strcmp(o->overlay, o->output) && !same)) return 0;
     return err_set(e, ERR_VALUE, "--overlay %s is the folder of the labels (-o): give the pictures another one",
                    o->overlay);
 }
 
 /* Whether a picture would be the file given by -o. */
-static bool is_output(const PredictionOptions *o, const char *name)
+static int is_output(bool *is, const PredictionOptions *o, const char *name, Err *e)
 {
     const char *base = path_base(o->output);
-    char *folder = path_format(NULL, "%.*s.", (int)(base - o->output), o->output);
-    const bool is = o->into_file && folder && !strcmp(base, name) && file_is_same(folder, o->overlay);
+    *is = false;
+    if (!o->into_file || strcmp(base, name)) return 0;
+    char *folder = path_format(e, "%.*s.", (int)(base - o->output), o->output);
+    const int code = file_is_same(folder, o->overlay, is, e);
     mem_free(folder);
-    return is;
+    return code;
 }
 
 static int refuse(const PredictionOptions *o, const char *path, OutputState state, Err *e)
@@ -54,8 +58,9 @@ static int expect_free(const Overlays *v, const InputPlaces *places, int index, 
     OutputState state = OUTPUT_NONE;
     const char *id = files_of(v, index)->id;
     char *name = picture_name(id, e), *path = path_format(e, "%s/%s.png", v->o->overlay, id);
-    int code = name && path ? 0 : ERR_NOMEM;
-    if (!code && (input_places_have(places, path) || is_output(v->o, name)))
+    bool replaces;
+    int code = name && path ? is_output(&replaces, v->o, name, e) : ERR_NOMEM;
+    if (!code && (input_places_have(places, path) || replaces))
         code = err_set(e, ERR_VALUE, "--overlay: a picture would replace %s, which is an image: give another folder",
                        path);
     if (!code) code = prediction_record_look(v->record, id, (const char *const *)&name, 1, &state, NULL, e);

@@ -18,25 +18,12 @@ struct PredictionRecord {
     RecordContent others;            /* content of the file when it was read last */
     int dropped;                     /* cases of another model that had outputs */
     double written_at, writing_took; /* seconds */
+    FolderLock running;              /* from the beginning to the end: other runs do not replace its cases */
 };
-
-/* The name as written to the file: bytes that are not UTF-8, which YAML cannot represent, as %E9. */
-static char *plain_name(const char *name, Err *e)
-{
-    if (text_is_utf8(name, strlen(name))) return mem_strdup(name, e);
-    Text t = {0};
-    for (const char *c = name; *c; c++) {
-        if (*c & 0x80) text_add(&t, "%%%02X", (unsigned char)*c);
-        else text_add_bytes(&t, c, 1);
-    }
-    char *plain = text_check(&t, e) ? NULL : mem_strdup(t.data, e);
-    text_free(&t);
-    return plain;
-}
 
 static RecordedCase *find_case(const RecordContent *c, const char *id)
 {
-    char *plain = plain_name(id, NULL);
+    char *plain = record_plain_name(id, NULL);
     RecordedCase *found = plain ? record_content_find(c, plain) : NULL;
     mem_free(plain);
     return found;
@@ -88,6 +75,7 @@ int prediction_record_open(PredictionRecord **result, const char *folder, const 
     PredictionRecord *r = mem_zalloc(1, sizeof *r, e);
     if (!r) return ERR_NOMEM;
     r->replace = replace;
+    r->running.fd = -1;
     r->mine.made_from = *made_from;
     r->folder = mem_strdup(folder, e);
     r->path = path_format(e, "%s/%s", folder, PREDICTION_RECORD_NAME);
@@ -112,7 +100,7 @@ bool prediction_record_is_other(const PredictionRecord *r, Text *differences)
 /* *hash: the recorded hash of the file as an output of the case, or NULL. */
 static int find_output(const char **hash, const RecordedCase *c, const char *name, Err *e)
 {
-    char *plain = plain_name(name, e);
+    char *plain = record_plain_name(name, e);
     if (!plain) return ERR_NOMEM;
     const MadeFrom outputs = recorded_files_view(&c->outputs);
     *hash = made_from_find(&outputs, plain);
@@ -175,7 +163,7 @@ static int look_at_image(const PredictionRecord *r, const RecordedCase *c, const
     TRY(image_written_files(&parts, name, e));
     int code = 0;
     for (int i = 0; i < parts.count && !code; i++) {
-        OutputState one;
+        OutputState one = OUTPUT_NONE;
         bool counts = true;
         if (i) code = counts_beside(&counts, r, c, name, parts.names[i], e);
         if (!code && counts) code = look_at_file(r, c, parts.names[i], &one, e);
@@ -233,7 +221,11 @@ static int write_locked(PredictionRecord *r, Err *e)
     const bool drop = r->replace && !r->begun;
     const int code = read_others(r, e);
     if (code && !(code == ERR_FORMAT && drop)) return code;
-    if (r->others.made_from.count && !made_from_same(&r->others.made_from, &r->mine.made_from)) {
+    const bool is_other =
+        code || (r->others.made_from.count && !made_from_same(&r->others.made_from, &r->mine.made_from));
+    /* One that still writes cases of another model would put its labels among those of this run. */
+    if (r->running.fd < 0 && (drop || !is_other)) TRY(folder_lock_runs(&r->running, r->folder, is_other, e));
+    if (is_other) {
         if (r->begun || !r->replace)
             return err_set(e, ERR_VALUE,
                            "%s: another run with another model or other options has begun to write there: give "
@@ -252,7 +244,7 @@ static int write_now(PredictionRecord *r, Err *e)
 {
     FolderLock lock;
     const double start = clock_seconds();
-    TRY(folder_lock_wait(&lock, r->folder, e));
+    TRY(folder_lock_wait(&lock, r->folder, r->begun ? LOCK_LONGEST : LOCK_MOMENT, e));
     const int code = write_locked(r, e);
     folder_unlock(&lock);
     r->written_at = clock_seconds();
@@ -307,7 +299,7 @@ int prediction_record_begun(const PredictionRecord *r, const char *id)
 int prediction_record_plan(PredictionRecord *r, const char *id, Err *e)
 {
     const RecordedCase *earlier = find_case(&r->others, id);
-    char *plain = plain_name(id, e);
+    char *plain = record_plain_name(id, e);
     int code = plain ? record_content_add(&r->mine, plain, RECORD_PLANNED, e) : ERR_NOMEM;
     mem_free(plain);
     if (!code && earlier) {
@@ -336,7 +328,7 @@ int prediction_record_keep_only(PredictionRecord *r, char *const *ids, int count
     }
     mem_free(kept);
     if (code || r->others.count == before) return code;
-    TRY(folder_lock_wait(&lock, r->folder, e));
+    TRY(folder_lock_wait(&lock, r->folder, r->begun ? LOCK_LONGEST : LOCK_MOMENT, e));
     code = record_content_write(&r->others, &empty, r->path, e);
     folder_unlock(&lock);
     return code;
@@ -359,7 +351,7 @@ static int take_image(MadeFrom *outputs, const PredictionRecord *r, const char *
     int code = 0;
     for (int i = 0; i < parts.count && !code; i++) {
         bool there = true;
-        char *path = path_format(e, "%s/%s", r->folder, parts.names[i]), *plain = plain_name(parts.names[i], e);
+        char *path = path_format(e, "%s/%s", r->folder, parts.names[i]), *plain = record_plain_name(parts.names[i], e);
         code = path && plain ? 0 : ERR_NOMEM;
         if (!code && (i || !is_needed)) code = file_is_there(path, &there, e);
         if (!code && there) made_from_add_file(outputs, plain, path);
@@ -425,7 +417,7 @@ int prediction_record_failed(PredictionRecord *r, const char *id, const char *er
     c->begun = 0; /* also if the rest fails: the program did not end with it */
     r->is_written = false;
     TRY(list_outputs(&outputs, r, &c->outputs, files, count, e));
-    char *text = plain_name(error, e);
+    char *text = record_plain_name(error, e);
     const int code = text ? end_case(c, RECORD_FAILED, inputs, &outputs, text, e) : ERR_NOMEM;
     if (!code) return write_now_and_then(r, e);
     recorded_files_free(&outputs);
@@ -438,7 +430,7 @@ int prediction_record_warn(PredictionRecord *r, const char *id, const char *text
     RecordedCase *c = id ? find_case(&r->mine, id) : NULL;
     RecordTexts *warnings = c ? &c->warnings : &r->mine.warnings;
     const int before = warnings->count;
-    char *plain = plain_name(text, e);
+    char *plain = record_plain_name(text, e);
     const int code = plain ? record_texts_add(warnings, plain, e) : ERR_NOMEM;
     if (is_new) *is_new = warnings->count > before;
     mem_free(plain);
@@ -454,7 +446,7 @@ static int remove_empty(PredictionRecord *r, bool *removed, Err *e)
     for (int i = 0; i < r->mine.count; i++)
         if (r->mine.cases[i].state != RECORD_PLANNED || r->mine.cases[i].begun) return 0;
     if (!r->mine.count) return 0;
-    TRY(folder_lock_wait(&lock, r->folder, e));
+    TRY(folder_lock_wait(&lock, r->folder, r->begun ? LOCK_LONGEST : LOCK_MOMENT, e));
     int code = read_others(r, e);
     bool is_ours = !code && made_from_same(&r->others.made_from, &r->mine.made_from);
     for (int i = 0; i < r->others.count && is_ours; i++) is_ours = record_content_find(&r->mine, r->others.cases[i].id);
@@ -476,6 +468,7 @@ int prediction_record_close(PredictionRecord *r, Err *e)
 {
     if (!r) return 0;
     const int code = finish(r, e);
+    folder_unlock(&r->running);
     r->mine.made_from = (MadeFrom){0};
     record_content_free(&r->mine);
     record_content_free(&r->others);
@@ -493,7 +486,7 @@ void prediction_inputs_add(MadeFrom *inputs, const char *path)
     if (made_from_check(inputs, NULL) || image_files(&files, path, &inputs->failure)) return;
     for (int i = 0; i < files.count; i++) {
         char named[PATH_NAMED_BYTES];
-        char *plain = plain_name(path_base(path_named(files.names[i], named)), &inputs->failure);
+        char *plain = record_plain_name(path_base(path_named(files.names[i], named)), &inputs->failure);
         if (plain) made_from_add_file(inputs, plain, files.names[i]);
         mem_free(plain);
     }

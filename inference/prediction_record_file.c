@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/yaml.h"
 
 enum { FORMAT = 1 };
@@ -292,4 +293,19 @@ const char *recorded_file(const RecordedFiles *files, const char *name_or_ending
             return files->items[i].value;
     }
     return NULL;
+}
+
+/* ---- names ---- */
+
+char *record_plain_name(const char *name, Err *e)
+{
+    if (text_is_utf8(name, strlen(name))) return mem_strdup(name, e);
+    Text t = {0};
+    for (const char *c = name; *c; c++) {
+        if (*c & 0x80) text_add(&t, "%%%02X", (unsigned char)*c);
+        else text_add_bytes(&t, c, 1);
+    }
+    char *plain = text_check(&t, e) ? NULL : mem_strdup(t.data, e);
+    text_free(&t);
+    return plain;
 }

@@ -78,4 +78,8 @@ int recorded_files_remove(const RecordedFiles *old, const RecordedFiles *now, co
 int record_texts_add(RecordTexts *t, const char *text, Err *e);
 void record_texts_free(RecordTexts *t);
 
+/* A name as written to the file: bytes that are not UTF-8, which YAML cannot represent, as %E9. Owned by the caller; NULL with
+ * e filled on lack of memory. */
+char *record_plain_name(const char *name, Err *e);
+
 #endif

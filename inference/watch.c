@@ -282,19 +282,22 @@ static int watch_folder(Watch *w, Err *e)
 
 static int expect_folders(const Watch *w, Err *e)
 {
-    bool there;
+    bool there, is_folder, has_labels, has_pictures = false;
     const char *folder = w->own->folder, *overlay = w->o.overlay;
     TRY(file_is_there(folder, &there, e));
+    TRY(folder_is_there(folder, &is_folder, e));
+    TRY(file_is_same(folder, w->o.output, &has_labels, e));
+    if (overlay) TRY(file_is_same(folder, overlay, &has_pictures, e));
     if (!there) {
         err_set(e, ERR_IO, "%s: there is no such folder", folder);
         return path_hint(e, folder);
     }
-    if (!file_is_folder(folder)) return err_set(e, ERR_VALUE, "--watch %s: expected a folder", folder);
-    if (file_is_same(folder, w->o.output) || (overlay && file_is_same(folder, overlay)))
+    if (!is_folder) return err_set(e, ERR_VALUE, "--watch %s: expected a folder", folder);
+    if (has_labels || has_pictures)
         return err_set(
             e, ERR_VALUE,
             "%s is watched, and what is written there would be taken for images: give another folder with %s", folder,
-            file_is_same(folder, w->o.output) ? "-o" : "--overlay");
+            has_labels ? "-o" : "--overlay");
     return 0;
 }
 

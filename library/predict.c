@@ -175,7 +175,10 @@ static int predict_labels(const ArrayCall *c, Array *labels, Err *e)
     Predictor *p = c->call.model->predictor;
     const ProbabilitySink sink = probability_array_sink(&values, c->probabilities);
     const GridAxes axes = case_images_axes(predictor_plan(p), &c->geometry);
+    Text values_note = {0};
     TRY(copy_image(&voxels, &c->image, e));
+    case_images_values(&values_note, predictor_plan(p), &voxels);
+    tell(&c->call, &values_note);
     return predictor_predict(p, &voxels, c->geometry.spacing_zyx_mm, &axes, labels, c->probabilities ? &sink : NULL, e);
 }
 

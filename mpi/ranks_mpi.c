@@ -136,8 +136,26 @@ static void free_ranks(Ranks *ranks, bool failed)
     mem_free(r);
 }
 
+/* Open MPI adds numbers of two processes at one of them and sends the sum back: over a slow link that takes twice as long as sending both at
+ * once. Its variable is for all sums of this process from now on: they are those of one group. A user's choice stays. */
+static void choose_algorithm(int processes)
+{
+    enum { NOT_CHOSEN = 0, RECURSIVE_DOUBLING = 4 };
+    int provided, variable, values, value;
+    MPI_T_cvar_handle handle;
+    if (processes != 2 || MPI_T_init_thread(MPI_THREAD_MULTIPLE, &provided) != MPI_SUCCESS) return;
+    if (MPI_T_cvar_get_index("coll_libnbc_iallreduce_algorithm", &variable) == MPI_SUCCESS &&
+        MPI_T_cvar_handle_alloc(variable, NULL, &handle, &values) == MPI_SUCCESS) {
+        if (MPI_T_cvar_read(handle, &value) == MPI_SUCCESS && value == NOT_CHOSEN)
+            MPI_T_cvar_write(handle, &(int){RECURSIVE_DOUBLING});
+        MPI_T_cvar_handle_free(&handle);
+    }
+    MPI_T_finalize();
+}
+
 static int start(MpiRanks *r, MPI_Comm all, Err *e)
 {
+    choose_algorithm(r->ranks.count);
     TRY(mpi_check(MPI_Comm_dup(all, &r->waited), "connecting the processes", e));
     TRY(mpi_check(MPI_Comm_dup(all, &r->begun), "connecting the processes", e));
     const int failed = sys_thread(&r->thread, NULL, go_on, r);

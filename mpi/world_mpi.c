@@ -3,12 +3,12 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/launcher.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "mpi/mpi_calls.h"
 
 enum { TAG_INTERRUPTED = 1, TAG_MESSAGE };
@@ -126,6 +126,17 @@ static void end(World *world, bool failed)
 
 /* ---- the begin ---- */
 
+/* Each process of a machine tells where it may run. */
+static int share_processors(World *w, MPI_Comm here, Err *e)
+{
+    int own[THREADS_PROCESSORS], users[THREADS_PROCESSORS];
+    threads_mark(own);
+    TRY(mpi_check(MPI_Allreduce(own, users, THREADS_PROCESSORS, MPI_INT, MPI_SUM, here), starting, e));
+    w->threads = threads_part(own, users, w->process.count_here, threads_quota(""));
+    for (int i = 0; i < THREADS_PROCESSORS; i++) w->processors += users[i] > 0;
+    return 0;
+}
+
 static int find_neighbours(World *w, Err *e)
 {
     MPI_Comm here;
@@ -135,25 +146,18 @@ static int find_neighbours(World *w, Err *e)
                   e));
     MPI_Comm_rank(here, &p->rank_here);
     MPI_Comm_size(here, &p->count_here);
-    MPI_Comm_free(&here);
     char host[MPI_MAX_PROCESSOR_NAME] = "";
     MPI_Get_processor_name(host, &length);
     snprintf(w->host, sizeof w->host, "%s", host);
-    return 0;
-}
-
-/* Open MPI adds numbers of two processes at one of them and sends the sum back: over a slow link that takes twice as long as sending both at once.
- * The user's own choice stays. */
-static void choose_algorithm(int processes)
-{
-    if (processes == 2) setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "4", 0); /* recursive doubling */
+    const int code = share_processors(w, here, e);
+    MPI_Comm_free(&here);
+    return code;
 }
 
 static int start(MpiWorld *w, Err *e)
 {
     int provided, rank;
     const int launched = launcher_count(&rank);
-    choose_algorithm(launched);
     TRY(mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided), starting, e));
     if (provided < MPI_THREAD_MULTIPLE)
         return err_set(e, ERR_UNSUPPORTED,

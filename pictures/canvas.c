@@ -1,6 +1,7 @@
 #include "pictures/canvas.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -29,8 +30,9 @@ void canvas_blend(Canvas *c, int x, int y, double share, Color color)
 
 void canvas_fill(Canvas *c, int x, int y, int width, int height, Color color)
 {
-    for (int i = 0; i < height; i++)
-        for (int k = 0; k < width; k++) canvas_blend(c, x + k, y + i, 1, color);
+    for (int i = y < 0 ? 0 : y; i < y + height && i < c->height; i++)
+        for (int k = x < 0 ? 0 : x; k < x + width && k < c->width; k++)
+            memcpy(c->pixels + 3 * ((int64_t)i * c->width + k), (const uint8_t[]){color.r, color.g, color.b}, 3);
 }
 
 static double distance(double px, double py, double x0, double y0, double x1, double y1)

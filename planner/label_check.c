@@ -60,10 +60,11 @@ static void tell_absent(Text *warnings, const LabelPresence *p, int cases)
     }
     if (absent > LABELS_TOLD) text_add(warnings, " and %d more labels", absent - LABELS_TOLD);
     if (absent)
-        text_add(warnings,
-                 ", %s in none of %d cases: a network cannot learn %s; check how the labels were made, or "
-                 "remove %s from dataset.json\n",
-                 absent == 1 ? "is" : "are", cases, absent == 1 ? "it" : "them", absent == 1 ? "it" : "them");
+        text_add(
+            warnings,
+            ", %s in none of %d cases: a network cannot learn %s; check how the labels were made, and whether structures are "
+            "too small for the plan's spacing, or remove %s from dataset.json\n",
+            absent == 1 ? "is" : "are", cases, absent == 1 ? "it" : "them", absent == 1 ? "it" : "them");
 }
 
 /* Labels that occur in the dataset, but in no training case of some fold: a line for each of the first few. */

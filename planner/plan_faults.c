@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "data/channel_values.h"
 #include "preprocess/spacing_check.h"
 
 static int check_case(FaultList *faults, int *far, const Plan *plan, const Fingerprint *f, const Case *c, int index,
@@ -47,10 +48,21 @@ static void check_channel(FaultList *faults, const IntensityProperties *p, int c
             channel, name, p->max > p->min ? "nearly all" : "all", p->median, advice);
 }
 
+/* Of the voxels with a label above 0, whose range is known. */
+static void check_raw(FaultList *faults, const IntensityProperties *p, int channel, const char *name)
+{
+    Text found = {0};
+    if (p->min < p->max) channel_values_add(&found, (float)p->min, (float)p->max, false);
+    if (found.length) fault_add(faults, FAULT_WARNING, "channel %d, %s: %s", channel, name, found.data);
+    text_free(&found);
+}
+
 void plan_faults_statistics(FaultList *faults, const Plan *plan, const DatasetInfo *info)
 {
     const PlanConfiguration *c = &plan->configuration;
-    for (int i = 0; i < c->channel_count && i < info->channel_count && i < plan->intensity_count; i++)
-        if (c->normalization_schemes[i] == NORMALIZE_CT)
-            check_channel(faults, &plan->intensities[i], i, info->channel_names[i]);
+    for (int i = 0; i < c->channel_count && i < info->channel_count && i < plan->intensity_count; i++) {
+        const PlanNormalization scheme = c->normalization_schemes[i];
+        if (scheme == NORMALIZE_CT) check_channel(faults, &plan->intensities[i], i, info->channel_names[i]);
+        if (scheme == NORMALIZE_NONE) check_raw(faults, &plan->intensities[i], i, info->channel_names[i]);
+    }
 }

@@ -14,7 +14,8 @@ enum { SPACING_SHOWN = 5 };
 int plan_faults_spacing(FaultList *faults, const Plan *plan, const Fingerprint *f, const Dataset *d, Err *e);
 
 /* CT normalisation uses mean, standard deviation and limits of the voxels with a label above 0. Adds an error for each
- * channel with this normalisation if there are no such voxels, or if all have the same value. */
+ * channel with this normalisation if there are no such voxels, or if all have the same value. A channel without
+ * normalisation gets a warning if those voxels are too large for a network. */
 void plan_faults_statistics(FaultList *faults, const Plan *plan, const DatasetInfo *info);
 
 #endif

@@ -11,7 +11,7 @@
 #include "plans/readers.h"
 #include "plans/region_order.h"
 
-/* Largest label value: preprocessed segmentations are int16. */
+/* Largest label value: preprocessed segmentations are int16. Each label is compared with all others. */
 enum { LABEL_MOST = 32767 };
 
 /* Keys that are known; NULL at the end. */
@@ -177,6 +177,8 @@ static int read_labels(DatasetInfo *info, const DocNode *root, Err *e)
     TRY(find_required(root, "labels", "{\"background\": 0, \"organ\": 1}, with the name and the value of each label",
                       &labels, e));
     TRY(doc_expect(labels, DOC_MAPPING, e));
+    if (labels->count > LABEL_MOST + 1)
+        return doc_error(labels, e, "labels: %d of them, expected at most %d", labels->count, LABEL_MOST + 1);
     DatasetLabel *list = doc_alloc(info->doc, (size_t)labels->count, sizeof *list, e);
     if (!list) return ERR_NOMEM;
     info->labels = list;

@@ -9,6 +9,25 @@ typedef struct Rule {
     float low, high, shift, divisor;
 } Rule;
 
+static float clipped(const Rule *rule, float value)
+{
+    return value < rule->low ? rule->low : value > rule->high ? rule->high : value;
+}
+
+/* The rule keeps the order of values: if the ends stay numbers, all between them do. Where there are no voxels, low is above
+ * high. */
+static int expect_numbers(const Rule *rule, float low, float high, Err *e)
+{
+    const float from = (clipped(rule, low) - rule->shift) / rule->divisor;
+    const float to = (clipped(rule, high) - rule->shift) / rule->divisor;
+    if (low > high || (isfinite(from) && isfinite(to))) return 0;
+    return err_set(
+        e, ERR_VALUE,
+        "values from %g to %g: normalised, they are beyond float32; divide all intensities of the dataset by "
+        "a power of ten",
+        (double)low, (double)high);
+}
+
 static void apply(Volume *v, const Rule *rule, const Volume *inside)
 {
     const int64_t step = v->stride[2] / (int64_t)sizeof(float);
@@ -18,9 +37,7 @@ static void apply(Volume *v, const Rule *rule, const Volume *inside)
             const int16_t *mask = inside ? (const int16_t *)volume_row(inside, z, y) : NULL;
             for (int64_t x = 0; x < v->shape[2]; x++) {
                 if (mask && mask[x] < 0) continue;
-                const float value = row[x * step];
-                const float clipped = value < rule->low ? rule->low : value > rule->high ? rule->high : value;
-                row[x * step] = (clipped - rule->shift) / rule->divisor;
+                row[x * step] = (clipped(rule, row[x * step]) - rule->shift) / rule->divisor;
             }
         }
 }
@@ -53,25 +70,25 @@ static OffsetSums moments(const Volume *v, const Volume *inside, double offset)
     return m;
 }
 
-static void normalize_zscore(Volume *v, const Volume *inside)
+static int normalize_zscore(Volume *v, const Volume *inside, Err *e)
 {
     const OffsetSums first = moments(v, inside, 0);
-    if (!first.count) return;
+    if (!first.count) return 0;
     const double mean = first.sum / (double)first.count;
     const OffsetSums second =
         moments(v, inside, mean); /* second pass with the mean as offset, so that nothing cancels */
     const double std = sqrt(second.squares / (double)second.count);
-    apply(v, &(Rule){-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)}, inside);
+    const Rule rule = {-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)};
+    TRY(expect_numbers(&rule, first.low, first.high, e));
+    apply(v, &rule, inside);
+    return 0;
 }
 
 int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProperties *dataset, const Volume *inside,
                       Err *e)
 {
     if (scheme == NORMALIZE_NONE) return 0;
-    if (scheme == NORMALIZE_ZSCORE) {
-        normalize_zscore(v, inside);
-        return 0;
-    }
+    if (scheme == NORMALIZE_ZSCORE) return normalize_zscore(v, inside, e);
     if (scheme == NORMALIZE_CT) {
         apply(v,
               &(Rule){(float)dataset->percentile_00_5, (float)dataset->percentile_99_5, (float)dataset->mean,
@@ -81,7 +98,9 @@ int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProper
     }
     const OffsetSums m = moments(v, NULL, 0);
     if (scheme == NORMALIZE_RESCALE_0_1) {
-        apply(v, &(Rule){-INFINITY, INFINITY, m.low, fmaxf(m.high - m.low, 1e-8f)}, NULL);
+        const Rule rule = {-INFINITY, INFINITY, m.low, fmaxf(m.high - m.low, 1e-8f)};
+        TRY(expect_numbers(&rule, m.low, m.high, e));
+        apply(v, &rule, NULL);
         return 0;
     }
     if (m.low < 0 || m.high > 255)

@@ -38,10 +38,11 @@ static int check_loop(const char *folder, size_t root, Err *e)
     const size_t length = strlen(folder);
     bool loops = false;
     for (size_t i = root - 1; i < length && !loops; i++) {
-        char *above = folder[i] == '/' ? path_format(e, "%.*s", (int)i, folder) : NULL;
-        if (folder[i] == '/' && !above) return ERR_NOMEM;
-        loops = above && file_is_same(above, folder);
+        if (folder[i] != '/') continue;
+        char *above = path_format(e, "%.*s", (int)i, folder);
+        const int code = file_is_same(above, folder, &loops, e);
         mem_free(above);
+        if (code) return code;
     }
     return loops ? err_set(e, ERR_VALUE, "%s: a link to a folder that contains it: remove the link", folder) : 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/sandbox.h"
@@ -26,7 +27,8 @@ typedef struct Options {
     bool has_classes, has_fold;
     char *work; /* folder of the training: the output without its ending, and _pretraining */
     char *preprocessed;
-    Text keys; /* the plan keys of a pretraining */
+    Text keys;          /* the plan keys of a pretraining */
+    FolderLock running; /* of work, as long as the program runs */
 } Options;
 
 enum {
@@ -135,13 +137,21 @@ static int prepare(const Options *o, const ImageList *list, Err *e)
     return code;
 }
 
+/* From here on no other run makes the images, or trains on them. */
+static int lock_work(Options *o, Err *e)
+{
+    TRY(file_make_folders(o->work, e));
+    return folder_lock_watch(&o->running, o->work, e);
+}
+
 /* A run that continues has its images already. */
-static int read_images(const Options *o, Err *e)
+static int read_images(Options *o, Err *e)
 {
     ImageList list;
     bool goes_on;
     TRY(image_list_read(&list, o->images, o->has_classes, e));
-    int code = find_run(o, &goes_on, e);
+    int code = lock_work(o, e);
+    if (!code) code = find_run(o, &goes_on, e);
     if (!code) code = goes_on ? image_folder_expect(&list, o->images, o->preprocessed, e) : prepare(o, &list, e);
     image_list_free(&list);
     return code;
@@ -368,7 +378,8 @@ int main(int argc, char **argv)
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
                                  OPT_DEVICE | OPT_PLAN_PRECISION | OPT_JSON_LOG,
                  .common.seed = UINT64_MAX,
-                 .training.fold = 0};
+                 .training.fold = 0,
+                 .running.fd = -1};
     program_begin("pretrain", true);
     program_interrupt_hint("checkpoints are kept: --continue continues from the last one");
     char engine[EXECUTOR_BUILD_BYTES];
@@ -384,6 +395,7 @@ int main(int argc, char **argv)
     Err e = {0};
     int code = sandbox_enter(&(Sandbox){.file = o.common.output, .locked = o.images}, &o.common, NULL, &e);
     if (!code) code = run(&o, &e);
+    folder_unlock(&o.running);
     text_free(&o.keys);
     mem_free(o.work);
     mem_free(o.preprocessed);

@@ -120,6 +120,8 @@ static int read_time(StepTime *time, const char *text, const char *key, Err *e)
         text, key);
 }
 
+static int processes_of(const Choice *c) { return c->task->processes > 1 ? c->task->processes : 1; }
+
 static int measure(Choice *c, Err *e)
 {
     Text key = {0};
@@ -127,6 +129,7 @@ static int measure(Choice *c, Err *e)
     const char *known = !code && c->task->measured ? made_from_find(c->task->measured, key.data) : NULL;
     if (known) code = read_time(&c->time, known, key.data, e);
     else if (!code) code = measure_new(&c->time, c->plan, c->task, key.data, e);
+    c->time.pixel /= processes_of(c); /* each has its part of the batch; the sums of gradients are not counted */
     text_free(&key);
     return code;
 }
@@ -212,18 +215,23 @@ static int choose_precision(Choice *c, Err *e)
 static int fits_memory(const Choice *c, int batch, bool *fits, Err *e)
 {
     const PlanConfiguration *p = &c->plan->configuration;
-    const TrainingSetup setup = {
-        batch, {p->patch_size[0], p->patch_size[1]}, precision_of_plan(c->plan), c->task->device};
+    const int processes = processes_of(c);
+    const TrainingSetup setup = {(batch + processes - 1) / processes,
+                                 {p->patch_size[0], p->patch_size[1]},
+                                 precision_of_plan(c->plan),
+                                 c->task->device};
     const int64_t bytes = training_memory(c->plan, c->task->dataset, &setup, e);
     *fits = (double)bytes <= c->task->memory_gb * (1 << 30);
     return bytes < 0 ? (int)bytes : 0;
 }
 
+static int least_batch(const Choice *c) { return processes_of(c) > LEAST_BATCH ? processes_of(c) : LEAST_BATCH; }
+
 static int is_too_large(Choice *c, bool *large, Err *e)
 {
     bool fits = true;
-    *large = iterations(c, LEAST_BATCH) < LEAST_ITERATIONS;
-    if (!*large) TRY(fits_memory(c, 1, &fits, e));
+    *large = iterations(c, least_batch(c)) < LEAST_ITERATIONS;
+    if (!*large) TRY(fits_memory(c, processes_of(c), &fits, e));
     if (!fits) *large = c->lacks_memory = true;
     return 0;
 }
@@ -265,11 +273,11 @@ static int choose_batch(Choice *c, Err *e)
     const double pixels = (double)c->plan->configuration.patch_size[0] * c->plan->configuration.patch_size[1];
     const double all_steps = step_time_of(c->time, 1, c->plan->configuration.patch_size) * iterations(c, 1);
     const double fitting = (all_steps / WANTED_ITERATIONS - c->time.fixed) / (c->time.pixel * pixels);
-    int batch = (int)fmin(fmax(fitting, LEAST_BATCH), MOST_BATCH);
+    int batch = (int)fmax(fmin(fitting, MOST_BATCH), least_batch(c));
     bool fits;
     TRY(fits_memory(c, batch, &fits, e));
-    while (!fits && batch > 1) {
-        batch /= 2;
+    while (!fits && batch > processes_of(c)) {
+        batch = batch / 2 > processes_of(c) ? batch / 2 : processes_of(c);
         TRY(fits_memory(c, batch, &fits, e));
     }
     if (!fits)
@@ -329,14 +337,16 @@ static double averaging_of(double count) { return fmin(fmax(0, 1 - AVERAGED / co
 static void set_length(Choice *c)
 {
     PlanTraining *t = &c->plan->training;
-    const int threads = c->task->threads;
+    const int threads = c->task->threads, processes = processes_of(c);
+    char each[48] = "";
+    if (processes > 1) snprintf(each, sizeof each, " in each of %d processes", processes);
     const IterationTimes times = iteration_times(c, c->plan->configuration.batch_size);
     run_length_fit(t, t->minutes, times);
     const double count = run_length_of(t);
     t->warmup_iterations = warmup_of(count);
     t->weight_averaging = averaging_of(count);
-    text_add(&c->why, "%g minutes with %d thread%s, %s; %sbatch %d: %.0f iterations of %.2g s", t->minutes, threads,
-             threads == 1 ? "" : "s", c->plan->network.name, t->reasons, c->plan->configuration.batch_size, count,
+    text_add(&c->why, "%g minutes with %d thread%s%s, %s; %sbatch %d: %.0f iterations of %.2g s", t->minutes, threads,
+             threads == 1 ? "" : "s", each, c->plan->network.name, t->reasons, c->plan->configuration.batch_size, count,
              times.training);
 }
 

@@ -23,7 +23,8 @@ typedef struct RecipeTask {
     const DatasetInfo *dataset;
     double memory_gb;     /* GiB that training may take */
     const Device *device; /* that trains */
-    int threads;          /* of the CPU */
+    int threads;          /* of the CPU, in each process */
+    int processes;        /* that share each batch; 0: one */
     /* Times of steps by what was measured: known ones are taken, new ones are added. So a repeated choice is the same. NULL: all are measured. */
     MadeFrom *measured;
     RecipeStepTime *step_time; /* NULL: step_time_measure */

@@ -1,13 +1,16 @@
 #include "serve/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -35,6 +38,20 @@ static int remove_stale(const struct sockaddr_un *address, Err *e)
     return unlink(address->sun_path) ? err_errno(e, errno, "unix:%s: cannot be removed", address->sun_path) : 0;
 }
 
+/* Locks the socket's folder: of two servers that start together, the second then finds the first one's socket, and does not
+ * remove it as one of a server that was killed. Returns -1 where the folder cannot be opened or locked: then there is no lock. */
+static int lock_folder_of(const char *path)
+{
+    enum { TRIES = 250, TRY_MS = 20 };
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path + 2];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int tries = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK && tries < TRIES; tries++)
+        nanosleep(&(struct timespec){0, TRY_MS * 1000000}, NULL);
+    return fd;
+}
+
 static int bind_path(int fd, const struct sockaddr_un *address)
 {
     const mode_t before = umask(0177);
@@ -43,18 +60,28 @@ static int bind_path(int fd, const struct sockaddr_un *address)
     return failed ? failed : listen(fd, BACKLOG) ? errno : 0;
 }
 
+static int listen_locked(Listening *l, const struct sockaddr_un *address, Err *e)
+{
+    struct stat info;
+    TRY(remove_stale(address, e));
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int failed = l->fd < 0 ? errno : bind_path(l->fd, address);
+    if (failed) return err_errno(e, failed, "unix:%s: cannot listen", address->sun_path);
+    if (!lstat(address->sun_path, &info)) l->inode = info.st_ino;
+    return 0;
+}
+
 static int listen_unix(Listening *l, const char *path, Err *e)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (!*path || strlen(path) >= sizeof address.sun_path)
         return err_set(e, ERR_VALUE, "unix:%s: expected a path of 1 to %zu bytes", path, sizeof address.sun_path - 1);
     strcpy(address.sun_path, path);
-    TRY(remove_stale(&address, e));
     l->path = mem_strdup(path, e);
     if (!l->path) return ERR_NOMEM;
-    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int failed = l->fd < 0 ? errno : bind_path(l->fd, &address);
-    if (failed) return err_errno(e, failed, "unix:%s: cannot listen", path);
+    const int lock = lock_folder_of(path), code = listen_locked(l, &address, e);
+    if (lock >= 0) close(lock);
+    if (code) return code;
     l->is_local = true;
     text_add(&l->shown, "unix:%s", path);
     return 0;
@@ -147,7 +174,8 @@ int listen_on(Listening *l, const char *address, Err *e)
 
 void listen_end(Listening *l)
 {
-    if (l->path) unlink(l->path);
+    struct stat info;
+    if (l->path && !lstat(l->path, &info) && info.st_ino == l->inode) unlink(l->path); /* not that of a later server */
     mem_free(l->path);
     text_free(&l->shown);
 }

@@ -3,6 +3,7 @@
 #define SERVE_LISTEN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -12,6 +13,7 @@ typedef struct Listening {
     bool is_local; /* only programs of this machine can reach it */
     Text shown;    /* "http://127.0.0.1:8080", "unix:/run/swin.sock" */
     char *path;    /* of a unix socket, else NULL; owned */
+    ino_t inode;   /* of that path */
 } Listening;
 
 /* address: HOST:PORT, [IPV6]:PORT (port 0: any that is free), or unix:PATH, which only this user may use. Fails: ERR_VALUE,

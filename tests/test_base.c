@@ -62,7 +62,8 @@ static void json_strings_are_valid(void **state)
     } cases[] = {{"\x1b[1m\\", "\"\\u001b[1m\\\\\""},
                  {"caf\xe9.nii", "\"caf\\ufffd.nii\""},
                  {"caf\xc3\xa9 \xf0\x9f\xa7\xa0", "\"caf\xc3\xa9 \xf0\x9f\xa7\xa0\""},
-                 {"\xc3", "\"\\ufffd\""},                       /* cut off */
+                 {"\x7f\xc2\x85\xe2\x80\xa8\xef\xbb\xbf", "\"\\u007f\\u0085\\u2028\\ufeff\""}, /* as YAML needs */
+                 {"\xc3", "\"\\ufffd\""},                                                      /* cut off */
                  {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""}, /* half of a pair of UTF-16 */
                  {"\xf4\x90\x80\x80x", "\"\\ufffd\\ufffd\\ufffd\\ufffdx\""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

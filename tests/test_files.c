@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,7 +25,7 @@ static char all[32], folder[64];
 /* A path in this test's folder; valid until the fourth call after it. */
 static const char *in_folder(const char *name)
 {
-    static char paths[4][320];
+    static char paths[4][512];
     static int next;
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
@@ -140,6 +142,36 @@ static void names_may_be_as_long_as_the_system_has_them(void **state)
     assert_int_equal(count_of("nnn"), 2);
 }
 
+/* The name of a temporary: NAME.tmp-HOST-PROCESS-SERIAL. host: NULL for this machine. */
+static void name_temporary(char name[160], const char *of, const char *host, long process, int serial)
+{
+    struct utsname here;
+    assert_int_equal(uname(&here), 0);
+    snprintf(name, 160, "%s.tmp-%s-%ld-%d", of, host ? host : here.nodename, process, serial);
+}
+
+static void make_temporary(const char *of, const char *host, int serial)
+{
+    char name[160];
+    name_temporary(name, of, host, 77, serial);
+    fclose(fopen(in_folder(name), "w"));
+}
+
+/* Some file systems have locks for each machine only: another one may be writing what looks dead here. */
+static void temporaries_of_other_machines_stay_for_a_day(void **state)
+{
+    (void)state;
+    const struct timespec long_ago[2] = {{time(NULL) - 25 * 60 * 60, 0}, {time(NULL) - 25 * 60 * 60, 0}};
+    make_temporary("new", "else-where-1", 1);
+    make_temporary("old", "else-where-1", 1);
+    assert_int_equal(utimensat(AT_FDCWD, in_folder("old.tmp-else-where-1-77-1"), long_ago, 0), 0);
+    make_temporary("here", NULL, 1);
+    file_remove_leftovers(folder);
+    assert_int_equal(count_of("new.tmp-"), 1);
+    assert_int_equal(count_of("old.tmp-"), 0);
+    assert_int_equal(count_of("here.tmp-"), 0);
+}
+
 /* In containers process ids repeat: so files of a killed process with the same id have the same names as ours. */
 static void temporaries_of_others_are_no_obstacle(void **state)
 {
@@ -147,17 +179,17 @@ static void temporaries_of_others_are_no_obstacle(void **state)
     Err e = {0};
     OutFile f;
     int end;
-    char held[64];
+    char held[160];
     for (int i = 0; i < 40; i++) {
-        char dead[64];
-        snprintf(dead, sizeof dead, "x.tmp-%ld-%d", (long)getpid(), i);
+        char dead[160];
+        name_temporary(dead, "x", NULL, getpid(), i);
         if (i == 20) strcpy(held, dead);
         else fclose(fopen(in_folder(dead), "w"));
     }
-    fclose(fopen(in_folder("y.tmp-77-1"), "w"));
+    make_temporary("y", NULL, 1);
     fclose(fopen(in_folder("notes.tmp-a-1"), "w"));
-    fclose(fopen(in_folder("notes.tmp-1"), "w"));
-    fclose(fopen(in_folder("notes.tmp-1-2b"), "w"));
+    fclose(fopen(in_folder("notes.tmp-1-1"), "w"));
+    fclose(fopen(in_folder("notes.tmp-a-1-2b"), "w"));
     const pid_t child = hold(in_folder(held), &end);
     assert_int_equal(file_put(in_folder("x"), "new", 3, &e), 0);
     assert_int_equal(count_of("x.tmp-"), 1); /* the open one */
@@ -179,8 +211,8 @@ static void the_next_serial_is_taken(void **state)
     Err e = {0};
     assert_int_equal(file_put(in_folder("first"), "", 0, &e), 0); /* the folder is searched now */
     for (int i = 0; i < 400; i++) {
-        char taken[64];
-        snprintf(taken, sizeof taken, "z.tmp-%ld-%d", (long)getpid(), i);
+        char taken[160];
+        name_temporary(taken, "z", NULL, getpid(), i);
         fclose(fopen(in_folder(taken), "w"));
     }
     assert_int_equal(file_put(in_folder("z"), "new", 3, &e), 0);
@@ -248,6 +280,32 @@ static void what_is_no_regular_file_is_refused_at_once(void **state)
     alarm(0);
 }
 
+static void what_cannot_be_looked_at_is_not_missing(void **state)
+{
+    (void)state;
+    char long_name[400];
+    bool is = true;
+    Err e = {0};
+    memset(long_name, 'a', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_int_equal(folder_is_there(folder, &is, &e), 0);
+    assert_true(is);
+    assert_int_equal(file_put(in_folder("file"), "", 0, &e), 0);
+    assert_int_equal(folder_is_there(in_folder("file"), &is, &e), 0);
+    assert_false(is);
+    assert_int_equal(folder_is_there(in_folder("file/below"), &is, &e), 0);
+    assert_false(is);
+    assert_int_equal(folder_is_there(in_folder(long_name), &is, &e), ERR_IO);
+    assert_says(&e, "cannot tell whether it is there");
+    assert_int_equal(folder_is_there(NULL, &is, &e), ERR_NOMEM);
+    assert_int_equal(symlink(folder, in_folder("link to it")), 0);
+    assert_int_equal(file_is_same(folder, in_folder("link to it"), &is, &e), 0);
+    assert_true(is);
+    assert_int_equal(file_is_same(folder, in_folder("gone"), &is, &e), 0);
+    assert_false(is);
+    assert_int_equal(file_is_same(folder, in_folder(long_name), &is, &e), ERR_IO);
+}
+
 static void hidden_files_are_not_listed(void **state)
 {
     (void)state;
@@ -268,11 +326,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(names_may_be_as_long_as_the_system_has_them),
         IN_FOLDER(what_is_there_is_told_apart_from_what_cannot_be_told),
+        IN_FOLDER(temporaries_of_other_machines_stay_for_a_day),
         IN_FOLDER(temporaries_of_others_are_no_obstacle),
         IN_FOLDER(the_next_serial_is_taken),
         IN_FOLDER(a_failure_names_the_temporary),
         IN_FOLDER(a_folder_that_cannot_be_read_can_be_written),
         IN_FOLDER(what_is_no_regular_file_is_refused_at_once),
+        IN_FOLDER(what_cannot_be_looked_at_is_not_missing),
         IN_FOLDER(hidden_files_are_not_listed),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);

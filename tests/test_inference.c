@@ -299,6 +299,13 @@ static void regions_overwrite_in_their_order(void **state)
     const RowSink sink = exporter_sink(x);
     assert_int_equal(sink.rows(sink.context, &(RowBlock){0, 0, 1, logits, 0}, &e), 0);
     assert_memory_equal(labels.data, ((uint8_t[]){1, 2, 0, 3}), 4);
+    for (int i = 0; i < 3; i++) { /* no label follows from what is no number */
+        float strange[12];
+        memcpy(strange, logits, sizeof strange);
+        strange[11 - i] = i == 0 ? NAN : i == 1 ? INFINITY : -INFINITY;
+        assert_int_equal(sink.rows(sink.context, &(RowBlock){0, 0, 1, strange, 0}, &e), ERR_VALUE);
+        assert_non_null(strstr(e.text, "output is not a number, first in slice 0, row 0"));
+    }
     exporter_free(x);
     array_free(&labels);
 }

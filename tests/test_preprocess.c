@@ -139,6 +139,26 @@ static void schemes_equal_their_formulas(void **state)
     array_free(&inside);
 }
 
+/* Values that float32 has, whose differences it has not. */
+static void values_that_differ_by_more_than_float_are_refused(void **state)
+{
+    (void)state;
+    static const PlanNormalization schemes[] = {NORMALIZE_ZSCORE, NORMALIZE_RESCALE_0_1};
+    Array a = new_array(DTYPE_F32, 2, 3, 4);
+    Volume volume = volume_of_array(&a);
+    float *v = a.data;
+    for (int i = 0; i < 2; i++) {
+        Err e = {0};
+        for (int k = 0; k < 24; k++) v[k] = k ? 3e38f : -3e38f;
+        assert_int_equal(normalize_channel(&volume, schemes[i], NULL, NULL, &e), ERR_VALUE);
+        assert_says(&e, "values from -3e+38 to 3e+38: normalised, they are beyond float32");
+        for (int k = 0; k < 24; k++) v[k] = k % 2 ? 1e38f : -1e38f;
+        assert_int_equal(normalize_channel(&volume, schemes[i], NULL, NULL, &e), 0);
+        for (int k = 0; k < 24; k++) assert_true(fabsf(v[k] - (i ? (float)(k % 2) : k % 2 ? 1 : -1)) < 1e-6f);
+    }
+    array_free(&a);
+}
+
 static void constant_channels_stay_finite(void **state)
 {
     (void)state;
@@ -626,6 +646,7 @@ int main(void)
         cmocka_unit_test(boxes_hold_all_voxels),
         cmocka_unit_test(schemes_equal_their_formulas),
         cmocka_unit_test(constant_channels_stay_finite),
+        cmocka_unit_test(values_that_differ_by_more_than_float_are_refused),
         cmocka_unit_test(values_equal_the_definition),
         cmocka_unit_test(values_do_not_depend_on_layout),
         cmocka_unit_test(labels_equal_the_definition),

@@ -72,6 +72,8 @@ static void plan_images(Plan *plan, int side)
     c->batch_size = 12;
 }
 
+static int processes = 1; /* that share a batch */
+
 static int choose(Plan *plan, double minutes, double memory_gb, bool bf16, MadeFrom *measured, Err *e)
 {
     Device device = *device_cpu();
@@ -80,6 +82,7 @@ static int choose(Plan *plan, double minutes, double memory_gb, bool bf16, MadeF
                              .memory_gb = memory_gb,
                              .device = &device,
                              .threads = 2,
+                             .processes = processes,
                              .measured = measured,
                              .step_time = given_time};
     plan->training.recipe = RECIPE_TIME;
@@ -111,6 +114,35 @@ static void time_decides_the_batch(void **state)
         assert_true(seconds > 0.7 * 60 * minutes && seconds < 60 * minutes);
     }
     assert_int_equal(plan.configuration.patch_size[0], 64);
+}
+
+/* Several processes are as one that is faster; each has at least one patch of a batch. */
+static void processes_share_the_batch(void **state)
+{
+    (void)state;
+    Plan faster, plan;
+    Err e = {0};
+    for (int minutes = 4; minutes <= 64; minutes *= 4) {
+        of_fp32 = (StepTime){0.01, 5e-7};
+        plan_images(&faster, 64);
+        assert_int_equal(choose(&faster, minutes, 8, false, NULL, &e), 0);
+        of_fp32 = (StepTime){0.01, 2e-6};
+        processes = 4;
+        plan_images(&plan, 64);
+        assert_int_equal(choose(&plan, minutes, 8, false, NULL, &e), 0);
+        processes = 1;
+        assert_int_equal(plan.configuration.batch_size, faster.configuration.batch_size);
+        assert_true(iterations(&plan) == iterations(&faster));
+        assert_non_null(strstr(plan.training.reasons, "with 2 threads in each of 4 processes, nnunet"));
+    }
+    const int many[] = {7, 100};
+    for (int i = 0; i < 2; i++) {
+        processes = many[i];
+        plan_images(&plan, 64);
+        assert_int_equal(choose(&plan, 0.5, 8, false, NULL, &e), 0);
+        assert_int_equal(plan.configuration.batch_size, many[i]);
+    }
+    processes = 1;
 }
 
 /* Large images: the patch is reduced, and nnU-Net's architecture with it; the least that helps is a narrow network. */
@@ -483,6 +515,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_decides_the_batch),
+        cmocka_unit_test(processes_share_the_batch),
         cmocka_unit_test(too_little_time_reduces_patch_and_width),
         cmocka_unit_test(volumes_have_adjacent_slices_and_isotropic_ones_all_axes),
         cmocka_unit_test(adjacent_slices_leave_room_for_channels),

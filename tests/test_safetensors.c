@@ -195,6 +195,7 @@ static void lying_headers_are_refused(void **state)
         {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "note 'k' occurs twice"},
         {"{\"__metadata__\":{\"k\":1}}", 0, "metadata is text"},
         {"{" TENSOR("a", "F32", "4611686018427387904,4", "0,0") "}", 0, "do not fit"},
+        {"{" TENSOR("a", "F32", "4611686018427387904,4611686018427387904,0", "0,0") "}", 0, "do not fit"},
         {"{" TENSOR("a", "F32", "99999999999999999999", "0,0") "}", 0, "below 2^63"},
         {"{" TENSOR("a", "F32", "-1", "0,4") "}", 4, "integer >= 0"},
         {"{" TENSOR("a", "F32", "01", "0,4") "}", 4, "leading zeros"},

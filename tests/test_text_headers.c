@@ -273,6 +273,13 @@ static const struct {
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%d.raw 1 999999999 1\n",
      "with one %d"},
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = LIST\n", "no file is named"},
+    {"h.mha", "NDims = 3\nDimSize = 4294967296 2147483648 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
+     "equal shares"}, /* 2^63 voxels */
+    {"h.mha", "NDims = 2\nDimSize = 2 3\nNDims = 4\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
+     "DimSize is missing"},
+    {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%d.raw 1 2 1e300\n",
+     "with one %d"},
+    {"h.nrrd", "NRRD0004\ntype: uint8\nencoding: raw\ndimension: 2\nsizes: 2 3\ndimension: 4\n\n", "sizes is missing"},
     {"h.nrrd", "NRRD1\n", "not NRRD"},
     {"h.nrrd", HEAD "sizes: 2 3\n\n", "sizes is '2 3'"},
     {"h.nrrd", HEAD "\n", "sizes is missing"},

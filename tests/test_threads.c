@@ -142,6 +142,46 @@ static void the_choice(void **state)
     }
 }
 
+/* The processes of a machine that may each run on `count` processors from first[i] on; the last one is asked. */
+static int part_of_last(const int *first, int processes, int count, int quota)
+{
+    static int own[THREADS_PROCESSORS], users[THREADS_PROCESSORS];
+    memset(users, 0, sizeof users);
+    for (int p = 0; p < processes; p++) {
+        memset(own, 0, sizeof own);
+        for (int i = 0; i < count; i++) own[first[p] + i] = 1;
+        for (int i = 0; i < THREADS_PROCESSORS; i++) users[i] += own[i];
+    }
+    return threads_part(own, users, processes, quota);
+}
+
+static void parts_of_a_machine(void **state)
+{
+    (void)state;
+    const int together[8] = {0}, apart[] = {0, 8}, two_here[] = {8, 0, 8}, overlapping[] = {0, 4};
+    assert_int_equal(part_of_last(together, 2, 8, INT_MAX), 4); /* 8 processors of a larger machine */
+    assert_int_equal(part_of_last(together, 3, 9, INT_MAX), 3);
+    assert_int_equal(part_of_last(together, 3, 8, INT_MAX), 2);
+    assert_int_equal(part_of_last(together, 8, 4, INT_MAX), 1); /* more processes than processors */
+    assert_int_equal(part_of_last(together, 2, 64, 8), 4);      /* a container's quota, which both have */
+    assert_int_equal(part_of_last(apart, 2, 8, INT_MAX), 8);    /* bound */
+    assert_int_equal(part_of_last(apart, 2, 1, INT_MAX), 1);
+    assert_int_equal(part_of_last(two_here, 3, 8, INT_MAX), 4); /* of three processes two have one socket */
+    assert_int_equal(part_of_last(overlapping, 2, 8, INT_MAX), 6);
+}
+
+static void processors_of_a_process(void **state)
+{
+    (void)state;
+    static int own[THREADS_PROCESSORS];
+    int count = 0;
+    threads_mark(own);
+    for (int i = 0; i < THREADS_PROCESSORS; i++) count += own[i];
+    assert_int_equal(count, threads_setting(0).processors);
+    assert_int_equal(threads_processors_of(0), count);
+    assert_int_equal(threads_processors_of(-1), 0);
+}
+
 #define IN_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void)
@@ -153,6 +193,8 @@ int main(void)
         IN_ROOT(version_1),
         IN_ROOT(both_versions),
         cmocka_unit_test(the_choice),
+        cmocka_unit_test(parts_of_a_machine),
+        cmocka_unit_test(processors_of_a_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,8 +33,9 @@ static int refuse_raw(const char *folder, Err *e)
 /* Fails without plans.yaml; the message covers the most likely mistakes: the raw dataset, or 2d/ within the folder. */
 static int expect_plan(const char *folder, Err *e)
 {
-    bool has_plan, is_raw, is_within;
-    if (!file_is_folder(folder)) {
+    bool there, has_plan, is_raw, is_within;
+    TRY(folder_is_there(folder, &there, e));
+    if (!there) {
         err_set(e, ERR_VALUE, "%s: no such folder: expected the folder that plan_and_preprocess wrote (its -o)",
                 folder);
         return path_hint(e, folder);

@@ -92,7 +92,9 @@ void pseudo_dice_text(const PseudoDice *d, double ema, Text *text)
         add_classes(d, 4, text);
         text_add(text, ", mean");
     }
-    text_add(text, " %.4f, EMA %.4f", pseudo_dice_mean(d), ema);
+    add_dice(text, pseudo_dice_mean(d), 4);
+    text_add(text, ", EMA");
+    add_dice(text, ema, 4);
 }
 
 /* The class after (dice, class) in ascending order of Dice, equal ones by their number; -1: none. */

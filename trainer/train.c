@@ -1,4 +1,4 @@
-/* train: trains one fold of a preprocessed dataset. */
+/* train: trains folds of a preprocessed dataset. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -306,12 +306,13 @@ static int run_all(TrainOptions *o, const Process *world, Err *e)
 }
 
 static const Program program = {
-    .summary = "train one fold of a preprocessed dataset",
-    .arguments = "PREPROCESSED FOLD",
+    .summary = "train one or several folds of a preprocessed dataset",
+    .arguments = "PREPROCESSED FOLDS",
     .about =
-        "Trains fold FOLD (0 to 4 of five folds, or all) of a folder of plan_and_preprocess, and predicts its validation "
-        "cases at the end; several folds, 0,1,2, one after another. Writes plans.yaml, dataset.json and fold_FOLD/ to the "
-        "folder given by -o. Under mpirun several processes share the folds, or train one together (docs/clusters.md).",
+        "Trains FOLDS of a folder of plan_and_preprocess: one (0 to 4, if it has five), several (0,1,2 or 0-4), or all: one "
+        "network from all cases. At the end of each fold its validation cases are predicted. Writes plans.yaml, dataset.json "
+        "and fold_N/ to the folder given by -o. Several folds are trained one after another; under mpirun several processes "
+        "share them, or train one fold together (docs/clusters.md).",
     .examples = "preprocessed 0 -o results --minutes 60\tAn hour on this machine, all values chosen for it\n"
                 "preprocessed 0 -o results --continue\tGo on after Ctrl-C\n"
                 "preprocessed all -o results --pretrained vmamba_tiny.pth\tAll cases, from PyTorch's weights\n"

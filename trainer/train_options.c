@@ -26,7 +26,7 @@ enum {
 };
 
 const struct argp_option train_option_list[] = {
-    {"fold", 'f', "FOLD", OPTION_HIDDEN, NULL, 0}, /* the argument, as nnU-Net's users may give it */
+    {"fold", 'f', "FOLDS", OPTION_HIDDEN, NULL, 0}, /* the argument, as nnU-Net's users may give it */
     {"minutes", KEY_MINUTES, "N", 0,
      "Train for about this time\vA few iterations are timed, and the number of epochs follows from them; the recipe time "
      "chooses all other values, too",
@@ -105,7 +105,7 @@ static void parse_folds(TrainOptions *o, const char *text, struct argp_state *st
     if (strcmp(text, "all") && (!*text || text[strspn(text, "0123456789,-")]))
         argp_error(
             state,
-            "FOLD %s: expected a fold (0, 1 …, or all) or several (0,1,2) after the folder: PREPROCESSED FOLD%s%s",
+            "FOLD %s: expected a fold (0, 1 …, or all) or several (0,1,2) after the folder: PREPROCESSED FOLDS%s%s",
             text, fold_meant(number) ? "; did you mean " : "", fold_meant(number) ? fold_meant(number) : "");
     if (fold_list_parse(&o->folds, text, &e)) argp_error(state, "FOLD %s", e.text);
 }
@@ -114,17 +114,17 @@ static void parse_folds(TrainOptions *o, const char *text, struct argp_state *st
 static bool is_configuration(const char *text, struct argp_state *state)
 {
     if (!strncmp(text, "3d_", 3))
-        argp_error(state, "%s: networks are 2D here, of the configuration 2d; type PREPROCESSED FOLD", text);
+        argp_error(state, "%s: networks are 2D here, of the configuration 2d; type PREPROCESSED FOLDS", text);
     return !strcmp(text, "2d");
 }
 
-/* PREPROCESSED FOLD; -f may give FOLD. */
+/* PREPROCESSED FOLDS; -f may give FOLDS. */
 static void take_argument(TrainOptions *o, const char *text, struct argp_state *state)
 {
     if (!o->training.preprocessed) o->training.preprocessed = text;
     else if (!o->has_configuration && is_configuration(text, state)) o->has_configuration = true;
     else if (!o->folds.count) parse_folds(o, text, state);
-    else argp_error(state, "%s: only PREPROCESSED and FOLD are expected", text);
+    else argp_error(state, "%s: only PREPROCESSED and FOLDS are expected", text);
 }
 
 static void parse_patch(TrainOptions *o, const char *text, struct argp_state *state)
@@ -210,7 +210,7 @@ error_t train_parse_option(int key, char *text, struct argp_state *state)
     case KEY_SHOW: o->show = text; return 0;
     case ARGP_KEY_ARG: take_argument(o, text, state); return 0;
     case ARGP_KEY_END:
-        if (!o->training.preprocessed || !o->folds.count) argp_error(state, "PREPROCESSED or FOLD is missing");
+        if (!o->training.preprocessed || !o->folds.count) argp_error(state, "PREPROCESSED or FOLDS is missing");
         check_options(o, state);
         return 0;
     default: return ARGP_ERR_UNKNOWN;

@@ -309,7 +309,9 @@ static void tell_waiting(void *context)
 
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
-    if (file_is_same(o->results, o->preprocessed))
+    bool same;
+    TRY(file_is_same(o->results, o->preprocessed, &same, e));
+    if (same)
         return err_set(e, ERR_VALUE,
                        "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
                        "give another folder with -o",
@@ -327,7 +329,7 @@ static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 
 static int choose_plan(Training *t, const TrainingOptions *o, Err *e)
 {
-    const int code = training_plan_choose(&t->choice, o, &t->folder, e);
+    const int code = training_writes(t) ? training_plan_choose(&t->choice, o, &t->folder, e) : 0;
     if (!code) tell_lines(t, TRAINING_NOTE, &t->choice.notes);
     text_free(&t->choice.notes);
     t->plan = t->choice.plan;
@@ -410,9 +412,9 @@ static int check_all(Training *t, const TrainingOptions *o, Err *e)
 /* All checks come before the first write. The other ranks read what rank 0 has checked: a refusal is that of rank 0. */
 static int open_parts(Training *t, const TrainingOptions *o, Err *e)
 {
-    if (!training_writes(t)) TRY(training_meet(t, e));
+    if (!training_writes(t)) TRY(training_share_choice(t, e));
     TRY(check_all(t, o, e));
-    if (training_writes(t)) TRY(training_meet(t, e));
+    if (training_writes(t)) TRY(training_share_choice(t, e));
     TRY(training_agree(t, e));
     if (o->overrides.minutes > 0 && !t->choice.is_bound) TRY(fit_length(t, o, e));
     tell_pretrained(t);

@@ -86,6 +86,9 @@ int training_issued_most(const Training *t);
 /* The number of batches of the loader: one for each of its threads, and those that are issued. */
 int training_ring(const Training *t);
 
+/* Gives rank 0's t->choice to all ranks, when it is made and its notes are told. Fails: ERR_NOMEM; as training_sum. */
+int training_share_choice(Training *t, Err *e);
+
 /* Waits for all ranks. Fails: as training_sum. */
 int training_meet(const Training *t, Err *e);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "trainer/training_parts.h"
 
 bool training_writes(const Training *t) { return !t->options.ranks || t->options.ranks->rank == 0; }
@@ -43,6 +44,23 @@ int training_divide_batch(Training *t, Err *e)
     t->part.items = (int)((int64_t)batch * (rank + 1) / count) - t->part.first_item;
     if (ranks) t->reduction = (Reduction){ranks->sum, t->options.ranks};
     return 0;
+}
+
+/* Each byte is a number of a sum, to which the other ranks add 0. */
+static int share_bytes(const Training *t, unsigned char *bytes, int64_t size, Err *e)
+{
+    double *sums = mem_zalloc((size_t)size, sizeof *sums, e);
+    if (!sums) return ERR_NOMEM;
+    for (int64_t i = 0; training_writes(t) && i < size; i++) sums[i] = bytes[i];
+    const int code = training_sum(t, sums, size, e);
+    for (int64_t i = 0; !code && i < size; i++) bytes[i] = (unsigned char)sums[i];
+    mem_free(sums);
+    return code;
+}
+
+int training_share_choice(Training *t, Err *e)
+{
+    return t->options.ranks ? share_bytes(t, (unsigned char *)&t->choice, sizeof t->choice, e) : 0;
 }
 
 int training_meet(const Training *t, Err *e)

@@ -16,8 +16,7 @@ static PlanRecipe asked_recipe(const Plan *plan, const TrainingOptions *o)
     const NetworkKind *kind = plan_network_kind(plan);
     const bool is_pretraining = kind && kind->build_pretraining;
     if (o->overrides.has_recipe) return o->overrides.recipe;
-    if (planned != RECIPE_AUTO || o->overrides.minutes <= 0 || is_pretrained || is_pretraining || o->ranks)
-        return planned;
+    if (planned != RECIPE_AUTO || o->overrides.minutes <= 0 || is_pretrained || is_pretraining) return planned;
     return RECIPE_TIME;
 }
 
@@ -38,10 +37,15 @@ static int memory_for_training(double *gb, const Device *device, int processes, 
     return 0;
 }
 
+static int processes_of(const TrainingOptions *o) { return o->ranks ? o->ranks->count : 1; }
+
 static int choose(Plan *plan, const TrainingOptions *o, Err *e)
 {
     DatasetInfo info;
-    RecipeTask task = {.dataset = &info, .device = o->device ? o->device : device_cpu(), .threads = o->threads};
+    RecipeTask task = {.dataset = &info,
+                       .device = o->device ? o->device : device_cpu(),
+                       .threads = o->threads,
+                       .processes = processes_of(o)};
     TRY(memory_for_training(&task.memory_gb, task.device, o->processes_here, e));
     char *path = path_format(e, "%s/dataset.json", o->preprocessed);
     int code = path ? dataset_info_read(&info, path, e) : ERR_NOMEM;
@@ -81,14 +85,9 @@ int training_recipe_take(Plan *plan, const TrainingOptions *o, Text *notes, Err 
 {
     const Plan before = *plan;
     const PlanRecipe asked = asked_recipe(plan, o);
-    const double minutes = o->overrides.minutes / (o->overrides.cpu_minutes ? o->threads : 1);
+    const double minutes = o->overrides.minutes / (o->overrides.cpu_minutes ? o->threads * processes_of(o) : 1);
     if (has_recipe(plan, asked, minutes)) return 0;
     TRY(plan_check(plan, e));
-    if (asked == RECIPE_TIME && o->ranks)
-        return err_set(
-            e, ERR_VALUE,
-            "--recipe time is for one process: plan_and_preprocess --minutes N chooses for one, on a GPU with --device cuda, and several "
-            "follow that plan");
     if (asked == RECIPE_TIME && o->tell)
         o->tell(o->context, TRAINING_NOTE, "some training steps are timed, to choose how to train");
     recipe_leave(plan);

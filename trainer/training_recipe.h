@@ -5,8 +5,9 @@
 #include "trainer/training.h"
 
 /* Sets the values of the recipe that the options ask for in the plan of a preprocessed folder, before other options change it. Nothing
- * changes if the plan has that recipe already. Values of the plan that are replaced are listed in notes (lines). Fails: ERR_VALUE if the
- * recipe time is asked for without --minutes, or with several processes; as recipe_choose. */
+ * changes if the plan has that recipe already. Values of the plan that are replaced are listed in notes (lines). Of several ranks only
+ * the first may call it: they do not measure the same times. Fails: ERR_VALUE if the recipe time is asked for without --minutes; as
+ * recipe_choose. */
 int training_recipe_take(Plan *plan, const TrainingOptions *o, Text *notes, Err *e);
 
 #endif

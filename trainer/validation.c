@@ -220,7 +220,9 @@ static int open_folders(Validation *v, Err *e)
                                          : path_format(e, "%s/fold_%d", o->results, o->fold);
     v->output = v->fold ? path_format(e, "%s/validation", v->fold) : NULL;
     if (!v->references || !v->output) return e->code ? (int)e->code : ERR_NOMEM;
-    return file_is_folder(v->fold) ? folder_lock(&v->lock, v->fold, e) : 0;
+    bool there;
+    TRY(folder_is_there(v->fold, &there, e));
+    return there ? folder_lock(&v->lock, v->fold, e) : 0;
 }
 
 /* Fails without checkpoint_final; adds a warning if there is a newer checkpoint. */

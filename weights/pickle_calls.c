@@ -80,13 +80,13 @@ static bool read_extents(const Value *list, int64_t *extents)
     return true;
 }
 
-/* Whether every element of the tensor lies within its storage. */
+/* Whether every element of the tensor, whose shape was checked, lies within its storage. */
 static bool fits(const PickleTensor *t)
 {
     int64_t last = t->offset, count = 1;
     for (int i = 0; i < t->rank; i++) {
         int64_t reach;
-        if (__builtin_mul_overflow(count, t->shape[i], &count)) return false;
+        count *= t->shape[i];
         if (!t->shape[i]) continue;
         if (__builtin_mul_overflow(t->shape[i] - 1, t->stride[i], &reach)) return false;
         if (__builtin_add_overflow(last, reach, &last)) return false;
@@ -112,6 +112,8 @@ static Value *rebuild_tensor(PickleMachine *m, const Value *args)
     v->tensor = t;
     if (!read_extents(shape, t->shape) || !read_extents(stride, t->stride))
         return refuse(m, "a tensor with a shape or stride that is negative or no integer");
+    if (array_check_shape(t->storage->dtype, t->rank, t->shape, &(size_t){0}, NULL))
+        return refuse(m, "a tensor whose extents multiply to more than 2^63 bytes");
     if (fits(t)) return v;
     machine_fail(m, ERR_FORMAT, "a tensor's shape, strides and offset reach beyond its storage '%s' (%lld)",
                  t->storage->key, (long long)t->storage->count);
@@ -285,14 +287,15 @@ static int fill_ndarray(PickleMachine *m, Value *array, const Value *state)
         !read_extents(shape, t->shape) || column_major->kind != VALUE_BOOL || data->kind != VALUE_BYTES)
         return machine_fail(m, ERR_FORMAT, bad);
     t->rank = (int)shape->list.count;
-    int64_t count = 1, size;
+    int64_t count = 1;
+    size_t size;
+    if (array_check_shape(type->dtype, t->rank, t->shape, &size, NULL) || size != data->text.bytes)
+        return machine_fail(m, ERR_FORMAT, bad);
     for (int i = 0; i < t->rank; i++) {
         const int axis = column_major->truth ? i : t->rank - 1 - i;
         t->stride[axis] = count;
-        if (__builtin_mul_overflow(count, t->shape[axis], &count)) return machine_fail(m, ERR_FORMAT, bad);
+        count *= t->shape[axis];
     }
-    if (__builtin_mul_overflow(count, (int64_t)dtype_size(type->dtype), &size) || (uint64_t)size != data->text.bytes)
-        return machine_fail(m, ERR_FORMAT, bad);
     PickleStorage *s = machine_take(m, sizeof *s);
     if (!s) return m->error.code;
     *s = (PickleStorage){type->dtype, "", count, data->text.data, true, NULL};

@@ -90,10 +90,10 @@ static int read_field(JsonReader *r, void *context)
 static int check_entry(const Entry *entry, Err *e)
 {
     if (entry->seen != 7) return err_set(e, ERR_FORMAT, "expected dtype, shape and data_offsets");
-    size_t bytes = dtype_size(entry->dtype);
-    for (int i = 0; i < entry->rank; i++) bytes = mem_product(bytes, (size_t)entry->shape[i]);
+    size_t bytes = SIZE_MAX;
+    const bool possible = !array_check_shape(entry->dtype, entry->rank, entry->shape, &bytes, NULL);
     const int64_t begin = entry->offsets[0], end = entry->offsets[1];
-    if (begin > end || (uint64_t)(end - begin) != bytes)
+    if (!possible || begin > end || (uint64_t)(end - begin) != bytes)
         return err_set(e, ERR_FORMAT, "bytes %lld to %lld do not fit its type and shape (%zu bytes)", (long long)begin,
                        (long long)end, bytes);
     return 0;

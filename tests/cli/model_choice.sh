@@ -168,7 +168,7 @@ sample() { # COUNT COMMAND…: writes to $out/one
     [ -z "$bad" ] || echo "# $bad"
     is "some were felt" test $errors -gt 0
 }
-shim() { ${CC:-cc} -shared -fPIC -O1 tests/cli/allocation_shim.c -o "$out/shim.so" 2>/dev/null; }
+shim() { ${CC:-cc} -shared -fPIC -O1 tests/faults/allocation_shim.c -o "$out/shim.so" 2>/dev/null; }
 case $build in */asan|*/tsan) sanitizer=1;; *) sanitizer=;; esac
 if [ -n "$sanitizer" ] || ! shim; then
     echo "ok - failed allocations # SKIP no compiler, or a sanitizer with an allocator of its own"

@@ -52,7 +52,7 @@ equals "in inference only once" "$(($(bytes inference_parameter) < 5 * 4 * $(sed
 # A plan has no memory for values: neither for activations nor for packed parameters.
 case $build in */asan|*/tsan) why="a sanitizer has an allocator of its own";; *) why="no compiler, or not glibc";; esac
 if case $build in */asan|*/tsan) false;; esac &&
-    ${CC:-cc} -shared -fPIC -O1 tests/cli/allocation_shim.c -o "$out/shim.so" 2>/dev/null; then
+    ${CC:-cc} -shared -fPIC -O1 tests/faults/allocation_shim.c -o "$out/shim.so" 2>/dev/null; then
     FAIL_MIN=300000 FAIL_COUNT="$out/count" LD_PRELOAD="$out/shim.so" \
         "$build/network_info" swin_umamba -p 320x320 -b 4 --quiet >/dev/null
     equals "no allocation of 300 KB" "$(cat "$out/count")" 0

@@ -44,7 +44,7 @@ has "and names it" 'case phantom_002: .*not a regular file but a named pipe' std
 check "nor does prediction" 1 predict piped
 
 # Temporary files of a killed process, in every folder that a program writes to.
-for folder in pre_raw pre_raw/2d results results/fold_0 predicted_raw evaluated; do echo x >"$out/$folder/summary.json.tmp-1-0"; done
+for folder in pre_raw pre_raw/2d results results/fold_0 predicted_raw evaluated; do echo x >"$out/$folder/summary.json.tmp-$(uname -n)-1-0"; done
 rm "$out/predicted_raw/phantom_001.nii.gz"
 check "planning again" 0 plan raw
 check "predicting again" 0 predict raw

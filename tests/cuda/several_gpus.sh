@@ -97,6 +97,6 @@ check "a loss that is not a number ends all" 1 train "$out/small" --num-gpus 2 -
 equals "in one line" "$(grep -c 'error: epoch 0, iteration 1: the loss is not a number' "$out/stderr")" 1
 
 # ---- a length by time, and validation at the end
-check "a run of a given time" 0 "$build/train" "$out/pre" 0 -o "$out/timed" --minutes 0.05 --batch-size 2 --patch-size 32x32 \
+check "a run of a given time" 0 "$build/train" "$out/pre" 0 -o "$out/timed" --minutes 0.05 --recipe paper --batch-size 2 --patch-size 32x32 \
     --device cuda --num-gpus 2 -j1
 equals "has one summary" "$(ls "$out"/timed/fold_0/validation/summary.json | wc -l)" 1

@@ -52,12 +52,21 @@ class Call:
 
 
 def read_record(path):
-    if not os.path.exists(path):
+    """The number of calls, and the name of the one that failed."""
+    try:
+        with open(path) as file:
+            calls, call = file.read().split()
+        return int(calls), call
+    except (OSError, ValueError):  # it ended without its destructors
         return 0, 'unknown'
-    with open(path) as file:
-        calls, call = file.read().split()
-    os.remove(path)
-    return int(calls), call
+
+
+def places_of_calls(command, scratch):
+    """For each call of an undisturbed run the place that it is made at."""
+    record = f'{scratch}/record'
+    run(command, SWIN_UMAMBA_FAULT='list', SWIN_UMAMBA_FAULT_RECORD=record)
+    with open(record) as file:
+        return file.read().split('\n')[:-2]
 
 
 class Short:
@@ -72,7 +81,7 @@ class Short:
 
 
 class LibraryAllocation:
-    """The k-th allocation of the process fails, also in libraries (tests/cli/allocation_shim.c). Only without sanitizers."""
+    """The k-th allocation of the process fails, also in libraries (tests/faults/allocation_shim.c). Only without sanitizers."""
 
     def __init__(self, k, shim):
         self.k, self.shim = k, shim
@@ -83,7 +92,8 @@ class LibraryAllocation:
         done = run(command, LD_PRELOAD=self.shim, FAIL_MIN='1', FAIL_AT=str(self.k), FAIL_COUNT=record)
         if os.path.exists(record):
             with open(record) as file:
-                done.reached = int(file.read()) > self.k
+                count = file.read()  # nothing, if it ended without its destructors
+            done.reached = not count or int(count) > self.k
             os.remove(record)
         done.reason = 'emory'  # also in the message of a crash
         return done

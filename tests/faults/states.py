@@ -4,7 +4,7 @@ import os
 import re
 import struct
 
-TEMPORARY = re.compile(r'\.tmp-\d+-\d+$')
+TEMPORARY = re.compile(r'\.tmp-.+-\d+-\d+$')
 LOGS = ('.log', 'training_log.txt')  # they grow
 
 
@@ -20,7 +20,7 @@ def content(folder, name):
     """The file without the times in it, and with the folder's own path replaced."""
     with open(os.path.join(folder, name), 'rb') as file:
         data = file.read()
-    if name.endswith('.safetensors'):  # the header has the seconds of the epochs
+    if name.endswith('.safetensors') and len(data) >= 8:  # the header has the seconds of the epochs
         return data[8 + struct.unpack('<Q', data[:8])[0]:]
     if name.endswith('metrics.csv'):  # the last two columns are seconds
         return b'\n'.join(line.rsplit(b',', 2)[0] for line in data.split(b'\n'))

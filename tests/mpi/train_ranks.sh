@@ -69,6 +69,13 @@ check "a fold that is there is refused" 1 train 2 "$out/folds2" 1,2
 has "with its process and fold" 'error: .*fold 1: .*folds2/fold_1 contains a training run' stderr
 is "and the other one is trained" test -s "$out/folds2/fold_2/validation/summary.json"
 
+# ---- the recipe time: chosen by rank 0, for the speed of all
+check "three processes for a time" 0 ranks 3 "$build/train" "$out/pre" 0 -o "$out/chosen" --minutes 0.05 --no-validation
+has "choose how to train" 'the recipe time: 0.05 minutes with 1 thread in each of 3 processes, ' stderr
+equals "once" "$(grep -c 'the recipe time: ' "$out/stderr")" 1
+has "and record it" '^  recipe: time' chosen/plans.yaml
+check "and go on as they began" 0 ranks 2 "$build/train" "$out/pre" 0 -o "$out/chosen" --no-validation --continue --epochs $(($(tail -1 "$out/chosen/fold_0/metrics.csv" | cut -d, -f1) + 2))
+
 # ---- stopped and continued
 run=exec; train 3 "$out/stopped" 0 --epochs 400 >/dev/null 2>"$out/stderr" & pid=$!; run=
 begins "$out/stopped/fold_0"; kill -TERM "$(process_of 1)"; wait $pid; status=$?; pid=

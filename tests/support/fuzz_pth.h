@@ -1,9 +1,5 @@
-/* The fuzz target of the PyTorch reader: one input is read completely, and every value is accessed.
- *
- * test_pth.c replays the corpus through it. To search with libFuzzer, from the project's folder:
- *   clang -std=c11 -D_GNU_SOURCE -I. -g -fsanitize=fuzzer,address,undefined \
- *       -Dfuzz_pth=LLVMFuzzerTestOneInput tests/support/fuzz_pth.c network/p[it]*.c weights/zip.c \
- *       weights/weights.c base/[aefmt]*.c -lz -lm -lpthread && ./a.out tests/golden/pth */
+/* A PyTorch file in memory: one input is read completely, and every value is accessed. test_weights.c damages files
+ * in every way for it; the fuzz target pth (tests/fuzz) begins with it. */
 #ifndef TESTS_SUPPORT_FUZZ_PTH_H
 #define TESTS_SUPPORT_FUZZ_PTH_H
 

@@ -5,7 +5,8 @@ out=$(mktemp -d); trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; rm -rf "$out"
 check() { # WHAT STATUS COMMAND…: runs it, keeps its output in $out/stdout and $out/stderr
     what=$1; want=$2; shift 2
     "$@" >"$out/stdout" 2>"$out/stderr"; status=$?
-    if [ $status -eq "$want" ]; then echo "ok - $what"; else
+    if grep -q 'the program has crashed (' "$out/stderr"; then echo "not ok - $what (a crash)"; cat "$out/stderr"
+    elif [ $status -eq "$want" ]; then echo "ok - $what"; else
         echo "not ok - $what (status $status, expected $want)"; cat "$out/stderr"; fi
 }
 has() { # WHAT PATTERN FILE-IN-$out

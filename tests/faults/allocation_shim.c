@@ -1,4 +1,4 @@
-/* Preloaded by failed_allocations.sh: of the allocations of at least FAIL_MIN bytes the one of number FAIL_AT fails.
+/* Preloaded (tests/faults/disturbances.py): of the allocations of at least FAIL_MIN bytes the one of number FAIL_AT fails.
  * At the end FAIL_COUNT, a file's name, gets how many there were. glibc only. */
 #define _GNU_SOURCE
 #include <errno.h>

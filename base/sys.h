@@ -37,6 +37,7 @@ int sys_remove_folder(const char *path);
 DIR *sys_open_folder(const char *path);
 const struct dirent *sys_next_entry(DIR *folder); /* NULL: errno is 0 at the end */
 
-int sys_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *context); /* errno's number */
+int sys_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+               void *context); /* errno's number */
 
 #endif

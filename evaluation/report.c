@@ -186,8 +186,12 @@ int report_write(const Report *r, const char *path, Err *e)
     Text out = {0};
     ReportLabels labels;
     const Summary *s = r->summary;
-    TRY(choose_units(&labels, r->pairs, e));
     TRY(choose_labels(&labels, s, e));
+    int code = choose_units(&labels, r->pairs, e);
+    if (code) {
+        mem_free(labels.index);
+        return code;
+    }
     add_head(&out, r, &labels);
     report_add_means(&out, s, &labels);
     report_add_notes(&out, s);
@@ -197,7 +201,7 @@ int report_write(const Report *r, const char *path, Err *e)
     report_add_plot(&out, s, &labels, s->only_overlap ? METRIC_IOU : METRIC_NSD);
     if (!s->only_overlap) report_add_plot(&out, s, &labels, METRIC_HD95);
     text_add(&out, "</div></section>\n");
-    int code = add_cases(&out, r, e);
+    code = add_cases(&out, r, e);
     report_add_cases(&out, s, &labels);
     mem_free(labels.index);
     report_end_page(&out);

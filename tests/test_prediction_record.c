@@ -45,9 +45,11 @@ static int end_test(void **state)
 {
     (void)state;
     if (forget_all()) return -1;
-    char *lock = path_format(NULL, "%s/.lock", folder);
-    unlink(lock);
-    mem_free(lock);
+    for (int i = 0; i < 2; i++) {
+        char *lock = path_format(NULL, "%s/%s", folder, i ? ".runs.lock" : ".lock");
+        unlink(lock);
+        mem_free(lock);
+    }
     made_from_free(&model);
     return rmdir(folder);
 }
@@ -425,6 +427,7 @@ static void two_runs_share_a_folder(void **state)
 {
     (void)state;
     Err e = {0};
+    MadeFrom other = {0};
     PredictionRecord *one = open_record(false), *two = open_record(false);
     assert_int_equal(prediction_record_plan(one, "a", NULL), 0);
     assert_int_equal(prediction_record_plan(two, "b", NULL), 0);
@@ -440,16 +443,17 @@ static void two_runs_share_a_folder(void **state)
     assert_true(same_inputs(one, "a", "11") && same_inputs(one, "b", "12"));
     assert_int_equal(prediction_record_plan(one, "c", NULL), 0);
     assert_int_equal(prediction_record_begin(one, NULL), 0);
-    made_from_add(&model, "mirroring", "y x"); /* another model does not take the folder meanwhile, */
-    two = open_record(true);
+    made_from_add(&other, "network", "another"); /* another model does not take the folder meanwhile, */
+    assert_int_equal(prediction_record_open(&two, folder, &other, true, NULL), 0);
     assert_int_equal(prediction_record_begin(two, &e), ERR_VALUE);
     assert_non_null(strstr(e.text, "another run is writing there"));
     prediction_record_close(two, NULL);
     finish(one, "c", "13");
     assert_int_equal(prediction_record_close(one, NULL), 0);
-    two = open_record(true); /* but afterwards */
+    assert_int_equal(prediction_record_open(&two, folder, &other, true, NULL), 0); /* but afterwards */
     assert_int_equal(prediction_record_begin(two, NULL), 0);
     assert_int_equal(prediction_record_close(two, NULL), 0);
+    made_from_free(&other);
 }
 
 static void damage_is_named(void **state)

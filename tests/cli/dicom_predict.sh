@@ -71,16 +71,17 @@ has "the message names it" 'the program convert_dicom is not in .*/alone' stderr
 
 # A stand-in for convert_dicom, which does what is typed here before it.
 mkdir "$out/beside"; cp "$build/predict" "$out/beside"; [ ! -x "$build/serve" ] || cp "$build/serve" "$out/beside"
+free="env SWIN_UMAMBA_SANDBOX=off" # a script is started by the shell, which the sandbox forbids
 stand_in() { printf '#!/bin/sh\n%s\nexec "%s" "$@"\n' "$1" "$build/convert_dicom" >"$out/beside/convert_dicom"; chmod +x "$out/beside/convert_dicom"; }
 appears() { tries=0; until [ -e "$1" ] || [ $tries -ge 200 ]; do sleep 0.1; tries=$((tries + 1)); done; }
 stand_in 'echo "convert_dicom: what is wrong" >&2; echo "Try convert_dicom --help" >&2; exit 2'
-check "wrong usage of convert_dicom" 1 "$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
+check "wrong usage of convert_dicom" 1 $free "$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
 has "its first line is told, not the hint" 'ct: what is wrong$' stderr
 stand_in 'awk "BEGIN { for (i = 0; i < 4000; i++) print \"convert_dicom: warning: one of very many warnings\" }" >&2; echo "convert_dicom: error: the cause" >&2; exit 1'
-check "an error behind very many warnings" 1 "$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
+check "an error behind very many warnings" 1 $free "$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
 has "is told" 'error: .*ct: the cause$' stderr
 stand_in "case \" \$* \" in *' --labels '*) : >'$out/asked'; sleep 2;; esac"
-"$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet 2>"$out/said" & pid=$!
+$free "$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet 2>"$out/said" & pid=$!
 appears "$out/asked"; kill -TERM $pid; wait $pid
 equals "SIGTERM while DICOM-SEG is written" $? 143; pid=
 has "no labels are told" 'no labels were written' said
@@ -137,7 +138,7 @@ is "it has the labels of two channels" same "$out/back.nii" "$out/want-both.nii.
 stop
 # All processes of the group get the signal, as from systemctl stop and Ctrl-C; the request is answered.
 stand_in "echo \"\$@\" >'$out/arguments'; [ -e '$out/begun' ] || { echo \$\$ >'$out/begun'; kill -STOP \$\$; }"
-serve="setsid $out/beside/serve"; start one; serve=
+serve="$free setsid $out/beside/serve"; start one; serve=
 status --data-binary "@$out/ct.zip" $url/predict >"$out/status" & client=$!
 appears "$out/begun"; kill -TERM -$pid; sleep 0.3; kill -CONT "$(cat "$out/begun")"; wait $client
 equals "a series in progress at SIGTERM is answered" "$(cat "$out/status")" 200

@@ -49,7 +49,7 @@ for file in $programs; do faults "$file"; done >"$out/faults"; none "programs an
 # Libraries of a CUDA or MPI build have their own reasons, and so have the programs that are not installed.
 own=
 for file in $programs; do
-    case ${file##*/} in bench | compare_networks | slow_link | sums | golden | turn | use_library | make_dicom) continue ;; esac
+    case ${file##*/} in bench | compare_networks | slow_link | sums | golden | turn | paint | use_library | make_dicom) continue ;; esac
     readelf -dW "$file" | grep -q 'NEEDED.*lib\(cudnn\|mpi\)' || own="$own $file"
 done
 case $own in *predict*) ;; *) echo "ok - functions of the system # SKIP a build for GPUs or MPI"; exit 0 ;; esac

@@ -25,12 +25,23 @@ static int clear(const Staging *s, Err *e)
     return folder_remove(s->fresh, e);
 }
 
+/* Another run may remove the hidden folder, at its end, before this one has locked it. */
+static int lock_work(Staging *s, Err *e)
+{
+    enum { TRIES = 10 };
+    bool there;
+    for (int tries = 1;; tries++) {
+        TRY(file_make_folders(s->work, e));
+        const int code = folder_lock(&s->lock, s->work, e);
+        if (!code || tries == TRIES || file_is_folder(s->work, &there, NULL) || there) return code;
+    }
+}
+
 /* Locks the hidden folder and makes the one to fill. */
 static int begin(Staging *s, Err *e)
 {
     if (!s->earlier) return ERR_NOMEM;
-    TRY(file_make_folders(s->work, e));
-    TRY(folder_lock(&s->lock, s->work, e));
+    TRY(lock_work(s, e));
     int code = clear(s, e);
     if (!code) code = file_make_folders(s->fresh, e);
     if (code) folder_unlock(&s->lock);

@@ -112,7 +112,7 @@ static void remove_all_made(void)
 }
 
 /* Shortens path to the folder above that exists; *above: its length, 0 for ".". */
-static void find_above(char *path, size_t *above)
+static int find_above(char *path, size_t *above, Err *e)
 {
     bool found;
     do {
@@ -120,8 +120,9 @@ static void find_above(char *path, size_t *above)
         *above = slash ? (size_t)(slash - path) : 0;
         path[slash == path ? 1 : *above] = '\0';
         if (!slash) strcpy(path, ".");
-        file_is_folder(path, &found, NULL);
+        TRY(file_is_folder(path, &found, e));
     } while (!found && strcmp(path, ".") && strcmp(path, "/"));
+    return 0;
 }
 
 /* A user may have moved folders of results to another disk, and left links. */
@@ -146,13 +147,11 @@ static int make(Rules *r, const char *folder, Made *m, Err *e)
     TRY(file_is_folder(folder, &there, e));
     if (there) return 0;
     char *above = mem_strdup(folder, e);
-    m->path = above ? mem_strdup(folder, e) : NULL;
-    if (m->path) {
-        find_above(above, &m->above);
-        if (!file_make_folders(folder, NULL)) allow(r, above, REMOVE_FOLDER);
-    }
+    int code = above ? find_above(above, &m->above, e) : ERR_NOMEM;
+    if (!code && !(m->path = mem_strdup(folder, e))) code = ERR_NOMEM;
+    if (!code && !file_make_folders(folder, NULL)) allow(r, above, REMOVE_FOLDER);
     mem_free(above);
-    return m->path ? 0 : ERR_NOMEM;
+    return code;
 }
 
 static int allow_folder(Rules *r, const char *folder, Made *m, Err *e)
@@ -171,10 +170,10 @@ static int allow_beside(Rules *r, const char *file, uint64_t what, Err *e)
     if (!file || !*file) return 0;
     char *path = mem_strdup(file, e);
     if (!path) return ERR_NOMEM;
-    if (!path_is_open_file(path)) find_above(path, &above);
-    allow(r, path, what);
+    const int code = path_is_open_file(path) ? 0 : find_above(path, &above, e);
+    if (!code) allow(r, path, what);
     mem_free(path);
-    return 0;
+    return code;
 }
 
 static int allow_lock(Rules *r, const char *folder, Err *e)

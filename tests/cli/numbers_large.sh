@@ -4,6 +4,7 @@
 build=$1
 . tests/support/tap.sh
 . tests/support/numbers.sh
+case $build in */asan | */tsan) echo "ok - large numbers # SKIP the same code runs in numbers.sh: for VARIANT=release"; exit 0 ;; esac
 weights() { numbers "$set/results/fold_0/checkpoint_final.safetensors"; }
 predictions() { (cd "$set/predicted" && cksum ./*.gz); }
 

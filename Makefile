@@ -237,7 +237,7 @@ $(B)/tests/test_fuzz: $(B)/obj/tests/test_fuzz.o $(FUZZ_OBJECTS) $(SUPPORT) $(GP
 	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
 
 # Searches for inputs that readers of files do not survive (docs/security.md): make fuzz FUZZ="png tiff" SECONDS=600. It needs clang.
-$(B)/fuzz: $(B)/obj/tests/fuzz/libfuzzer.o $(FUZZ_OBJECTS) $(patsubst %,$(B)/obj/tests/support/%.o,small_net fuzz_pth) $(LIBRARY)
+$(B)/fuzz: $(B)/obj/tests/fuzz/libfuzzer.o $(FUZZ_OBJECTS) $(patsubst %,$(B)/obj/tests/support/%.o,small_net fuzz_pth png_chunk) $(LIBRARY)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $^ -o $@ $(LIBS)
 
 SECONDS ?= 60

@@ -28,7 +28,8 @@ int staging_begin(Staging *s, const char *out, const char *suffix, Err *e);
 /* Gives the filled folder its name. Fails: ERR_IO, ERR_NOMEM; an earlier folder of that name is unchanged then. */
 int staging_settle(const Staging *s, Err *e);
 
-/* Removes the hidden folder (what else somebody put there stays), and returns code, or the failure of removing it where code is 0. */
+/* Removes the hidden folder (what else somebody put there stays), and returns code, or the failure of removing it where
+ * code is 0. */
 int staging_end(Staging *s, int code, Err *e);
 
 #endif

@@ -386,21 +386,15 @@ static int judge(const Work *w, Err *e)
     return code;
 }
 
-static int write_locked(Work *w, Err *e)
-{
-    const Summary *s = &w->summary;
-    TRY(outputs_write(s, w->o->common.output, e));
-    w->is_written = true;
-    if (summary_done(s)) TRY(print_table(s, e));
-    return w->o->no_report ? 0 : write_report(w, e);
-}
-
 /* All files are of one evaluation, also where two end at the same time. */
 static int write_results(Work *w, Err *e)
 {
     FolderLock lock;
     TRY(folder_lock_wait(&lock, w->o->common.output, LOCK_LONGEST, e));
-    const int code = write_locked(w, e);
+    int code = outputs_write(&w->summary, w->o->common.output, e);
+    w->is_written = !code;
+    if (!code && summary_done(&w->summary)) code = print_table(&w->summary, e);
+    if (!code && !w->o->no_report) code = write_report(w, e);
     folder_unlock(&lock);
     return code;
 }

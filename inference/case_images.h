@@ -15,7 +15,8 @@
 int case_images_cost(Predictor *p, const Case *c, const Postprocessing *postprocessing, PredictionCost *cost, Err *e);
 
 /* Reads all channels, on the grid of the first. warnings: of image_read_channels, of a unit other than mm, of
- * spacing_check, of channels of which the network sees nothing; each names its file. image is new (image_free). Fails: as image_read_channels and spacing_check. */
+ * spacing_check, of channels of which the network sees nothing; each names its file. image is new (image_free). Fails: as
+ * image_read_channels and spacing_check. */
 int case_images_read(Image *image, const Predictor *p, const Case *c, FaultList *warnings, Err *e);
 
 /* How the plan's reader takes the axes of an image on this grid. */

@@ -23,6 +23,7 @@
 #include "formats/yaml.h"
 #include "plans/dataset_json.h"
 #include "tests/support/folder.h"
+#include "tests/support/png_chunk.h"
 #include "tests/support/says.h"
 
 /* ---- documents ---- */
@@ -169,17 +170,6 @@ static void the_scans_of_a_jpeg_are_limited(void **state)
     refused("scans.jpg", "more than 500 scans");
 }
 
-static void add_chunk(Text *t, const char *kind, const void *content, size_t bytes)
-{
-    uint8_t number[4] = {0, 0, (uint8_t)(bytes >> 8), (uint8_t)bytes};
-    text_add_bytes(t, (const char *)number, 4);
-    text_add_bytes(t, kind, 4);
-    text_add_bytes(t, content, bytes);
-    const uint32_t check = (uint32_t)crc32(crc32(0, (const uint8_t *)kind, 4), content, (uInt)bytes);
-    for (int i = 0; i < 4; i++) number[i] = (uint8_t)(check >> (24 - 8 * i));
-    text_add_bytes(t, (const char *)number, 4);
-}
-
 /* Texts and profiles of a PNG are not unpacked: they may be many times as long as the file, and what is damaged in
  * them does not matter. */
 static void the_texts_of_a_png_are_not_read(void **state)
@@ -193,11 +183,11 @@ static void the_texts_of_a_png_are_not_read(void **state)
     Err e = {0};
     assert_int_equal(compress(packed, &bytes, row, sizeof row), Z_OK);
     text_add_bytes(&t, "\x89PNG\r\n\x1a\n", 8);
-    add_chunk(&t, "IHDR", header, sizeof header);
-    add_chunk(&t, "iCCP", "name\0\0damaged", 13);
-    add_chunk(&t, "zTXt", "Comment\0\0damaged", 16);
-    add_chunk(&t, "IDAT", packed, bytes);
-    add_chunk(&t, "IEND", "", 0);
+    png_chunk_add(&t, "IHDR", header, sizeof header);
+    png_chunk_add(&t, "iCCP", "name\0\0damaged", 13);
+    png_chunk_add(&t, "zTXt", "Comment\0\0damaged", 16);
+    png_chunk_add(&t, "IDAT", packed, bytes);
+    png_chunk_add(&t, "IEND", "", 0);
     assert_int_equal(file_put(in_folder("texts.png"), t.data, t.length, &e), 0);
     text_free(&t);
     if (image_read(&image, in_folder("texts.png"), &e)) fail_msg("%s", e.text);

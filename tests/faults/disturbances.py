@@ -148,7 +148,8 @@ class FullDisk:
 
     def __call__(self, command, scratch, out):
         disk = os.statvfs(out)
-        remount(out, f'size={(disk.f_blocks - disk.f_bfree) * disk.f_frsize + self.space}')
+        if not remount(out, f'size={(disk.f_blocks - disk.f_bfree) * disk.f_frsize + self.space}'):
+            raise SystemExit(f'{out}: cannot be made a disk with {self.space} bytes left')
         done = run(command)
         done.reason = 'No space left'
         remount(out, 'size=1G')
@@ -161,13 +162,15 @@ class ReadOnly:
 
     def __init__(self, seconds):
         self.seconds = seconds
+        self.turned = False
         self.name = f'read-only after {seconds:.3f} s'
 
     def turn(self, out, ended):
         """A file system with an open file for writing cannot be turned: tried until none is."""
         if ended.wait(self.seconds):
             return
-        while not ended.is_set() and not remount(out, 'ro'):
+        while not ended.is_set() and not self.turned:
+            self.turned = remount(out, 'ro')
             time.sleep(0.001 * random.random())
 
     def __call__(self, command, scratch, out):
@@ -178,5 +181,6 @@ class ReadOnly:
         ended.set()
         turning.join()
         remount(out, 'rw')
+        done.reached = self.turned
         done.reason = 'Read-only file system'
         return done

@@ -6,20 +6,9 @@
 #include "base/text.h"
 #include "tests/fuzz/images.h"
 #include "tests/fuzz/packing.h"
-#include <zlib.h>
+#include "tests/support/png_chunk.h"
 
 static bool run(const uint8_t *data, size_t bytes) { return fuzz_image_named("image.png", data, bytes); }
-
-static void add_chunk(Text *t, const char *kind, const void *content, size_t bytes)
-{
-    uint8_t number[4] = {0, 0, (uint8_t)(bytes >> 8), (uint8_t)bytes};
-    text_add_bytes(t, (const char *)number, 4);
-    text_add_bytes(t, kind, 4);
-    text_add_bytes(t, content, bytes);
-    const uint32_t check = (uint32_t)crc32(crc32(0, (const uint8_t *)kind, 4), content, (uInt)bytes);
-    for (int i = 0; i < 4; i++) number[i] = (uint8_t)(check >> (24 - 8 * i));
-    text_add_bytes(t, (const char *)number, 4);
-}
 
 typedef struct Kind {
     const char *name;
@@ -53,12 +42,12 @@ static int seed_kind(const char *folder, const Kind *k, Err *e)
     const size_t bytes = fuzz_deflate(packed, sizeof packed, rows, fill_rows(rows, k), 15);
     Text t = {0};
     text_add_bytes(&t, (const char *)mark, sizeof mark);
-    add_chunk(&t, "IHDR", header, sizeof header);
-    if (k->colour == 3) add_chunk(&t, "PLTE", palette, sizeof palette);
-    if (k->colour == 3 && k->bits == 8) add_chunk(&t, "tRNS", opaque, sizeof opaque);
-    add_chunk(&t, "tEXt", "Comment\0fuzz", 12);
-    add_chunk(&t, "IDAT", packed, bytes);
-    add_chunk(&t, "IEND", "", 0);
+    png_chunk_add(&t, "IHDR", header, sizeof header);
+    if (k->colour == 3) png_chunk_add(&t, "PLTE", palette, sizeof palette);
+    if (k->colour == 3 && k->bits == 8) png_chunk_add(&t, "tRNS", opaque, sizeof opaque);
+    png_chunk_add(&t, "tEXt", "Comment\0fuzz", 12);
+    png_chunk_add(&t, "IDAT", packed, bytes);
+    png_chunk_add(&t, "IEND", "", 0);
     int code = text_check(&t, e);
     if (!code) code = file_put(fuzz_seed_path(folder, k->name), t.data, t.length, e);
     text_free(&t);

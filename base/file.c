@@ -191,13 +191,16 @@ void file_watch_end(FileWatch *w)
 
 static int make_folder(const char *path, Err *e)
 {
+    struct stat info;
+    bool there;
     if (!sys_make_folder(path)) return 0;
     const int saved = errno;
-    bool is;
-    const int code = file_is_folder(path, &is, e);
-    if (is) return 0;
+    const int code = look_at(path, &info, &there, e);
+    if (!code && there && S_ISDIR(info.st_mode)) return 0;
     if (saved != EEXIST) return err_errno(e, saved, "%s: cannot make the folder", path);
-    return code ? code : err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);
+    if (code) return code;
+    if (!there) return path_error(e, ENOENT, path, "cannot make the folder"); /* a link to nothing */
+    return err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);
 }
 
 int file_make_folders(const char *path, Err *e)

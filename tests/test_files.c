@@ -348,6 +348,18 @@ static void what_is_no_regular_file_is_refused_at_once(void **state)
     alarm(0);
 }
 
+static void what_has_the_name_of_a_folder_is_told(void **state)
+{
+    (void)state;
+    Err e = {0};
+    assert_int_equal(file_put(in_folder("file"), "", 0, &e), 0);
+    assert_int_equal(file_make_folders(in_folder("file"), &e), ERR_IO);
+    assert_says(&e, "there is a file of that name");
+    assert_int_equal(symlink("gone", in_folder("link")), 0);
+    assert_int_equal(file_make_folders(in_folder("link"), &e), ERR_IO);
+    assert_says(&e, "a link to gone, which does not exist");
+}
+
 static void hidden_files_are_not_listed(void **state)
 {
     (void)state;
@@ -376,6 +388,7 @@ int main(void)
         IN_FOLDER(a_failure_names_the_temporary),
         IN_FOLDER(a_folder_that_cannot_be_read_can_be_written),
         IN_FOLDER(what_is_no_regular_file_is_refused_at_once),
+        IN_FOLDER(what_has_the_name_of_a_folder_is_told),
         IN_FOLDER(hidden_files_are_not_listed),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);

@@ -49,15 +49,14 @@ static void end_by(int number)
 
 static void on_crash(int number)
 {
-    const char *const parts[] = {
-        line_start,
-        program_name,
-        ": error: the program has crashed (",
-        name_of(number),
-        "): it has a fault, or there was so little memory that a library (oneDNN) could not go "
-        "on: close other programs, or give fewer threads (-j), a smaller batch or patch; ",
-        *what_is_kept,
-        NULL};
+    const char *const parts[] = {line_start,
+                                 program_name,
+                                 ": error: the program has crashed (",
+                                 name_of(number),
+                                 "): it has a fault, or there was so little memory that a library could not go "
+                                 "on: close other programs, or give fewer threads (-j), a smaller batch or patch; ",
+                                 *what_is_kept,
+                                 NULL};
     if (atomic_flag_test_and_set(&ending))
         for (;;) pause(); /* another thread is ending the process */
     file_unlink_temporaries();

@@ -17,6 +17,7 @@ typedef enum ErrCode {
     ERR_SHAPE = -5,       /* shapes do not fit */
     ERR_UNSUPPORTED = -6, /* valid, but not supported */
     ERR_INTERRUPTED = -7, /* a signal asked the program to stop */
+    ERR_LIMIT = -8,       /* needs more memory than the options allow */
 } ErrCode;
 
 typedef struct Err {

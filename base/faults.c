@@ -23,6 +23,8 @@ __attribute__((constructor)) static void begin(void)
     lists = text && !strcmp(text, "list");
     if (text && !is_short && !lists) due = atol(text);
     if (path) record = fopen(path, "we");
+    unsetenv("SWIN_UMAMBA_FAULT"); /* programs that this one starts are not disturbed */
+    unsetenv("SWIN_UMAMBA_FAULT_RECORD");
 }
 
 __attribute__((destructor)) static void end(void)

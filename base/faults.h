@@ -4,7 +4,8 @@
  * mem_alloc or of base/sys.h fail, counted from 0 over all threads. SWIN_UMAMBA_FAULT=short fails none, but makes every read and
  * write a short one, and interrupts every second of them. At its end the process writes into the file
  * SWIN_UMAMBA_FAULT_RECORD the number of calls, and the name of the one that failed. SWIN_UMAMBA_FAULT=list writes a line for
- * each call before: a number for the place that it was made at, and for the callers of that. Other builds have none of this. */
+ * each call before: a number for the place that it was made at, and for the callers of that. Programs that the process starts are
+ * not disturbed. Other builds have none of this. */
 #ifndef BASE_FAULTS_H
 #define BASE_FAULTS_H
 

@@ -150,7 +150,7 @@ static void sort_messages(Text *warnings, Err *e, const Text *messages, const ch
 static ErrCode code_of(int status)
 {
     const int code = WIFEXITED(status) ? STATUS_OF_CODES - WEXITSTATUS(status) : 0;
-    if (code < 0 && code >= ERR_INTERRUPTED) return (ErrCode)code;
+    if (code < 0 && code >= ERR_LIMIT) return (ErrCode)code;
     return WIFEXITED(status) && WEXITSTATUS(status) == STATUS_OF_USAGE ? ERR_VALUE : ERR_IO;
 }
 

@@ -49,7 +49,7 @@ static bool load_own_dictionary()
     return loaded;
 }
 
-int dicom_begin(Err *e)
+static int begin(Err *e)
 {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
     if (!dcmDataDict.isDictionaryLoaded() && !load_own_dictionary())
@@ -59,6 +59,15 @@ int dicom_begin(Err *e)
     DJLSDecoderRegistration::registerCodecs();
     DcmRLEDecoderRegistration::registerCodecs();
     return 0;
+}
+
+int dicom_begin(Err *e)
+{
+    try {
+        return begin(e);
+    } catch (const std::bad_alloc &) {
+        return err_set(e, ERR_NOMEM, "out of memory for DCMTK's dictionary and codecs");
+    }
 }
 
 static int read_layout(DicomPixels *p, DcmItem *dataset, Err *e)

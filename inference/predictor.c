@@ -291,7 +291,7 @@ static int cost_locked(Predictor *p, PredictionCost *cost, Err *e)
         if (!p->options.in_host) cost->peak = larger(mem_resident_most(), cost->peak);
         return 0;
     }
-    return err_set(e, ERR_NOMEM,
+    return err_set(e, ERR_LIMIT,
                    "needs up to %.0f MiB, and may use %.0f: allow more, or use a smaller network, "
                    "fewer folds or a part of the image",
                    ceil((double)cost->peak / MIB), floor((double)limit / MIB));

@@ -7,7 +7,8 @@
 
 _Static_assert((int)SWIN_NO_MEMORY == ERR_NOMEM && (int)SWIN_IO == ERR_IO && (int)SWIN_FORMAT == ERR_FORMAT &&
                    (int)SWIN_VALUE == ERR_VALUE && (int)SWIN_SHAPE == ERR_SHAPE &&
-                   (int)SWIN_UNSUPPORTED == ERR_UNSUPPORTED && (int)SWIN_CANCELLED == ERR_INTERRUPTED,
+                   (int)SWIN_UNSUPPORTED == ERR_UNSUPPORTED && (int)SWIN_CANCELLED == ERR_INTERRUPTED &&
+                   (int)SWIN_MEMORY_LIMIT == ERR_LIMIT,
                "the codes of swin_umamba.h are those of base/error.h");
 
 int model_take(void *to, size_t known, const void *from, const char *name, Err *e)

@@ -33,13 +33,14 @@ extern "C" {
 
 enum {
     SWIN_OK = 0,
-    SWIN_NO_MEMORY = -1,   /* out of memory, or of what the options allow; or no thread could be started */
+    SWIN_NO_MEMORY = -1,   /* out of memory, or no thread could be started */
     SWIN_IO = -2,          /* a file could not be opened, read or written */
     SWIN_FORMAT = -3,      /* a file's content is not what it must be */
     SWIN_VALUE = -4,       /* a value is outside its range, or two values contradict */
     SWIN_SHAPE = -5,       /* shapes or numbers of channels do not fit */
     SWIN_UNSUPPORTED = -6, /* valid, but not supported */
-    SWIN_CANCELLED = -7    /* by swin_cancel, or by the progress function */
+    SWIN_CANCELLED = -7,   /* by swin_cancel, or by the progress function */
+    SWIN_MEMORY_LIMIT = -8 /* needs more memory than options.memory */
 };
 
 typedef struct swin_error {
@@ -136,7 +137,8 @@ typedef struct swin_image {
 } swin_image;
 
 /* Reads the weights and runs the networks once, so that the first prediction takes no longer than later ones. Without it the
- * first prediction does so. Nothing is done if options.memory does not allow a slice of the training images. Fails: SWIN_NO_MEMORY, SWIN_IO, SWIN_FORMAT, SWIN_CANCELLED. */
+ * first prediction does so. Nothing is done if options.memory does not allow a slice of the training images.
+ * Fails: SWIN_NO_MEMORY, SWIN_IO, SWIN_FORMAT, SWIN_CANCELLED. */
 SWIN_API int swin_warm(swin_model *model, swin_error *error);
 
 /* Seconds that the networks have computed so far, in all predictions: the rest of a prediction's time is spent on reading,
@@ -145,7 +147,8 @@ SWIN_API double swin_network_seconds(const swin_model *model);
 
 /* Segments an image. labels: room for Z·Y·X values of info->label_bytes; probabilities: for Z·Y·X·class_count floats, the
  * class is the fastest; either may be NULL. Both have the axes of the image. listener may be NULL. Their content is not
- * defined on failure: SWIN_SHAPE, SWIN_VALUE (also for NaN and infinity), SWIN_NO_MEMORY, SWIN_CANCELLED. */
+ * defined on failure: SWIN_SHAPE, SWIN_VALUE (also for NaN and infinity), SWIN_NO_MEMORY,
+ * SWIN_MEMORY_LIMIT, SWIN_CANCELLED. */
 SWIN_API int swin_predict(swin_model *model, const swin_image *image, void *labels, float *probabilities,
                           const swin_listener *listener, swin_error *error);
 

@@ -25,15 +25,26 @@ static void *start(void *argument)
     return NULL;
 }
 
+/* Signals to the process are for its other threads. Those of a crash go to the thread that crashes: if they were blocked, they
+ * would end the process without its handler (base/crash.h). */
+static sigset_t signals_of_others(void)
+{
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) sigdelset(&set, crashes[i]);
+    return set;
+}
+
 static int start_thread(pthread_t *thread, Worker *w)
 {
+    const sigset_t blocked = signals_of_others();
     pthread_attr_t attributes;
-    sigset_t all, before;
+    sigset_t before;
     int failed = pthread_attr_init(&attributes);
     if (failed) return failed;
-    sigfillset(&all);
     failed = pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    if (!failed) failed = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!failed) failed = pthread_sigmask(SIG_SETMASK, &blocked, &before);
     if (!failed) {
         failed = sys_thread(thread, &attributes, start, w);
         pthread_sigmask(SIG_SETMASK, &before, NULL);

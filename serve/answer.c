@@ -9,7 +9,8 @@
 unsigned answer_status(int code)
 {
     switch (code) {
-    case SWIN_NO_MEMORY: return MHD_HTTP_CONTENT_TOO_LARGE; /* for what --memory allows */
+    case SWIN_MEMORY_LIMIT: return MHD_HTTP_CONTENT_TOO_LARGE;
+    case SWIN_NO_MEMORY: return MHD_HTTP_SERVICE_UNAVAILABLE; /* there may be some later */
     case SWIN_UNSUPPORTED: return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
     case SWIN_FORMAT:
     case SWIN_VALUE:

@@ -238,10 +238,7 @@ static enum MHD_Result answer_prediction(Request *r)
 }
 
 /* Of a body that was not taken. No room for its files is no fault of the body: there may be room later. */
-static unsigned upload_status(int code)
-{
-    return code == ERR_NOMEM || code == ERR_IO ? MHD_HTTP_SERVICE_UNAVAILABLE : answer_status(code);
-}
+static unsigned upload_status(int code) { return code == ERR_IO ? MHD_HTTP_SERVICE_UNAVAILABLE : answer_status(code); }
 
 enum MHD_Result request_answer(Request *r)
 {

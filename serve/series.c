@@ -58,7 +58,9 @@ static int run(const SeriesRequest *r, const char *const *arguments, const int *
                        .file_count = file_count,
                        .stop = r->stop,
                        .context = r->context};
-    return tool_run(&tool, warnings, e);
+    const int code = tool_run(&tool, warnings, e);
+    if (code == ERR_NOMEM) e->code = ERR_LIMIT; /* that of --memory */
+    return code ? (int)e->code : 0;
 }
 
 /* Adds the paths first … past - 1 of the upload, and their files. */

@@ -397,7 +397,7 @@ static void test_memory(void)
                        enough = {.size = sizeof enough, .memory = 1 << 30};
     swin_model *model = open_model(&little);
     const swin_image image = image_of(input.voxels.data, SWIN_FLOAT32);
-    expect_refusal(model, &image, SWIN_NO_MEMORY, "may use 1", "too little memory is refused with what is needed");
+    expect_refusal(model, &image, SWIN_MEMORY_LIMIT, "may use 1", "too little memory is refused with what is needed");
     swin_close(model);
     /* Memory of the program itself does not count. */
     char *own = calloc(1, (size_t)1 << 29);

@@ -49,5 +49,6 @@ OF_CODE: dict[int, type[Error]] = {
     -5: ShapeError,
     -6: UnsupportedError,
     -7: CancelledError,
+    -8: OutOfMemoryError,
 }
 CANCELLED = -7

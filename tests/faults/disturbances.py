@@ -1,4 +1,5 @@
-"""Ways to disturb a run. A disturbance runs a command and returns a Run."""
+"""Ways to disturb a run. A disturbance runs a Command and returns a Run."""
+import collections
 import os
 import random
 import resource
@@ -16,22 +17,30 @@ REASONS = {'mem_alloc': 'memory', 'sys_map': 'memory', 'sys_memory_file': 'memor
            'sys_duplicate': 'Too many open files', 'sys_pipe': 'Too many open files', 'sys_open_folder': 'Too many open files',
            'sys_lock': 'No locks available', 'sys_thread': 'temporarily unavailable', None: 'Input/output error'}
 
+# words: the program and its arguments; client: what talks with the process (clients.py), or None.
+Command = collections.namedtuple('Command', 'words client')
+
 
 class Run:
-    """status; text: standard error; reason: what the message must say, None if anything; reached: whether there was a disturbance."""
+    """status; text: standard error; reason: what the message must say, None if anything; reached: whether there was a disturbance;
+    wrong: what a client has seen that must not be, or None."""
 
-    def __init__(self, status, text, reason=None, reached=True, call=''):
-        self.status, self.text, self.reason, self.reached, self.call = status, text, reason, reached, call
+    def __init__(self, status, text, wrong=None):
+        self.status, self.text, self.wrong = status, text, wrong
+        self.reason, self.reached, self.call = None, True, ''
 
 
-def run(command, limits=None, **more):
-    """Runs a command to its end. Status None: it does not end."""
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LONGEST, preexec_fn=limits,
-                              env=environment(**more), text=True, errors='replace')
-    except subprocess.TimeoutExpired:
-        return Run(None, '')
-    return Run(done.returncode, done.stderr)
+def run(command, limits=None, longest=LONGEST, **more):
+    """Runs a command to its end. Status None: it does not end, and was killed after `longest` seconds."""
+    process = subprocess.Popen(command.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               preexec_fn=limits, env=environment(**more))
+    late = threading.Event()
+    killer = threading.Timer(longest, lambda: (late.set(), process.kill()))
+    killer.start()
+    wrong = command.client(process) if command.client else None
+    text = process.communicate()[1].decode(errors='replace')
+    killer.cancel()
+    return Run(None if late.is_set() else process.returncode, text, wrong)
 
 
 class Call:
@@ -120,14 +129,11 @@ class Kill:
         self.name = f'killed after {seconds:.3f} s'
 
     def __call__(self, command, scratch, out):
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
-        try:
-            status = process.wait(self.seconds)
-            return Run(status, '', reached=False)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return Run(-signal.SIGKILL, '')
+        done = run(command, longest=self.seconds)
+        done.reached = done.status is None
+        if done.reached:
+            done.status, done.wrong = -signal.SIGKILL, None
+        return done
 
 
 def mount(out):

@@ -2,6 +2,8 @@
 import os
 import subprocess
 
+from clients import ServeClient
+
 NARROW = 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n'
 SHORT_RUN = '--iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 --patch-size 32x32'
 
@@ -10,12 +12,17 @@ class Case:
     """name; command: the program and its arguments, {out} is the folder that it may write to, {in} the folder of `prepare`.
     before: what {out} holds before the command, a folder of {in}. replaces: all of that at once, so that either all of it is
     there or none. notes: files, each with the word by which it tells what is missing. rerun: the command that goes on after
-    the disturbance, if it is another one."""
+    the disturbance, if it is another one. client(in, out): makes what talks with the program.
+    writes: whether it writes files, so that a limit of their size, or the disk, can disturb it."""
 
-    def __init__(self, name, command, before=None, replaces=False, notes=(), rerun=None):
-        self.name, self.before, self.replaces, self.notes = name, before, replaces, notes
+    def __init__(self, name, command, before=None, replaces=False, notes=(), rerun=None, client=None, writes=True):
+        self.name, self.before, self.replaces, self.notes, self.client, self.writes = name, before, replaces, notes, client, writes
         self.command = command.split()
         self.rerun = (rerun or command).split()
+
+
+def asks_serve(inputs, out):
+    return ServeClient(f'{inputs}/images/phantom_001_0000.nii.gz', f'{out}/.socket', f'{out}/answer.nii.gz')
 
 
 CASES = [
@@ -38,6 +45,10 @@ CASES = [
     Case('convert_weights', 'convert_weights {in}/results/fold_0/checkpoint_final.safetensors {out}/w.pth'),
     Case('import_weights', 'convert_weights {in}/w.pth {out}/w.safetensors'),
     Case('convert_dataset', 'convert_dataset nnunet-v1 {in}/v1/Task004_Phantom {out}/Dataset004_Phantom'),
+    Case('convert_dicom', 'convert_dicom {in}/ct -o {out}/image.nii.gz'),
+    Case('segmentation', 'convert_dicom {in}/ct --labels {in}/ct_labels.nii.gz -d {in}/raw/dataset.json -o {out}/labels.dcm'),
+    Case('predict_series', 'predict -i {in}/ct -m {in}/results -o {out}/labels.dcm'),
+    Case('serve', 'serve -m {in}/results --listen unix:{out}/.socket', client=asks_serve, writes=False),
     Case('network_info', 'network_info swin_umamba -p 64x64 --width 0.125 --svg {out}/network.svg'),
 ]
 
@@ -71,6 +82,9 @@ def prepare(build, folder):
     run('predict', '-i {in}/images -o {in}/other/p -m {in}/results --save-probabilities --no-tta')
     run('convert_weights', '{in}/results/fold_0/checkpoint_final.safetensors {in}/w.pth')
     make_old_dataset(folder)
+    if os.path.exists(f'{build}/make_dicom'):
+        subprocess.run([f'{build}/make_dicom', f'{folder}/ct', f'{folder}/ct.nii', *'size=32x32x2 spacing=1,1 step=0,0,3'.split()], check=True)
+        run('predict', '-i {in}/ct -m {in}/results -o {in}/ct_labels.nii.gz')
 
 
 def make_old_dataset(folder):

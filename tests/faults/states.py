@@ -42,6 +42,9 @@ def is_whole(folder, name):
         data = file.read()
     if name.endswith('.png'):
         return data[-8:-4] == b'IEND'
+    if name.endswith('.dcm'):  # ends with the pixels, and their length
+        at = data.rfind(b'\xe0\x7f\x10\x00O')
+        return at > 0 and len(data) == at + 12 + struct.unpack('<I', data[at + 8:at + 12])[0]
     if name.endswith('.safetensors'):
         if len(data) < 8:
             return False

@@ -2,7 +2,7 @@
 """nnU-Net in PyTorch for some minutes, to compare with train --minutes on the same cores: its own trainer, plan and
 validation; the number of iterations is chosen so that the training takes that time. evaluate scores its predictions.
 
-    bench/beside_nnunet.py BUILD DATASET -o WORK --minutes 10 [--configuration 2d] [--fold 0] [--threads 2]
+    bench/beside_nnunet.py BUILD DATASET -o WORK --minutes 10 [--configuration 2d] [--fold 0] [--threads 2] [--batch-size N]
 
 WORK/evaluation is what evaluate --compare takes. Needs nnunetv2."""
 import argparse
@@ -25,6 +25,7 @@ def parse():
     p.add_argument("--configuration", default="2d", help="2d (default) or 3d_fullres")
     p.add_argument("--fold", type=int, default=0, help="fold to train (default: 0)")
     p.add_argument("--threads", type=int, default=2, help="threads of PyTorch (default: 2)")
+    p.add_argument("--batch-size", type=int, help="patches of a batch (default: its plan's, made for a GPU)")
     return p.parse_args()
 
 
@@ -82,6 +83,8 @@ def train(o, name):
     with open(folder + "/dataset.json") as file:
         dataset = json.load(file)
     plans["continue_training"] = False
+    if o.batch_size:
+        plans["configurations"][o.configuration]["batch_size"] = o.batch_size
     trainer = ForMinutes(plans, o.configuration, o.fold, dataset, torch.device("cpu"))
     trainer.initialize()
     begin = time.perf_counter()

@@ -78,6 +78,14 @@ def places_of_calls(command, scratch):
         return file.read().split('\n')[:-2]
 
 
+def places_of_allocations(command, scratch, shim):
+    """The same for the allocations of the whole process."""
+    record = f'{scratch}/record'
+    run(command, LD_PRELOAD=shim, FAIL_MIN='1', FAIL_COUNT=record, FAIL_LIST='1')
+    with open(record) as file:
+        return file.read().split('\n')[:-2]
+
+
 class Short:
     """Every read and write is short, and every second one interrupted. Nothing may come of it."""
     name = 'short reads and writes'

@@ -39,6 +39,8 @@ static void announce_cases(const FoldCases *cases, bool quiet)
     program_warn_lines(cases->warnings.data);
 }
 
+static const char *ending_of(int count) { return count == 1 ? "" : "s"; }
+
 static void announce(const TrainOptions *o, const Training *t)
 {
     const Plan *plan = training_plan(t);
@@ -47,11 +49,12 @@ static void announce(const TrainOptions *o, const Training *t)
     plan_describe_network(&network, plan, NULL);
     if (o->gpus > 1) snprintf(shared, sizeof shared, " on %d GPUs", o->gpus);
     else if (o->process) snprintf(shared, sizeof shared, " in %d processes", o->process->count);
-    program_say("%s, %s, patch %dx%d, batch %d%s, %d epochs of %d iterations, memory of the network %.0f MiB%s",
+    program_say("%s, %s, patch %dx%d, batch %d%s, %d epoch%s of %d iteration%s, memory of the network %.0f MiB%s",
                 network.data ? network.data : plan->network.name, precision_name(training_precision(t)),
                 plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->configuration.batch_size,
-                shared, plan->training.epochs, plan->training.iterations_per_epoch,
-                (double)training_memory_bytes(t) / (1 << 20), training_epochs_done(t) ? "; continued" : "");
+                shared, plan->training.epochs, ending_of(plan->training.epochs), plan->training.iterations_per_epoch,
+                ending_of(plan->training.iterations_per_epoch), (double)training_memory_bytes(t) / (1 << 20),
+                training_epochs_done(t) ? "; continued" : "");
     text_free(&network);
 }
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
+
 /* Shows that a text of `length` bytes was cut to fit into `size`, and does not cut within a character of UTF-8. */
 static void mark_cut(char *text, size_t size, int length)
 {
@@ -63,8 +65,7 @@ int err_context(Err *e, const char *format, ...)
 
 void err_plain(Err *e)
 {
-    for (char *c = e ? e->text : ""; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    if (e) plain_line(e->text);
 }
 
 void err_clear(Err *e)

@@ -30,8 +30,8 @@ static int lock_file(int fd, int operation) { return sys_lock(fd, operation) ? e
  * file system): *fd is -1 then. Returns 0, or an errno. */
 static int open_lock(int *fd, const char *path, bool reads)
 {
-    *fd = sys_open(path, O_RDWR | O_CREAT);
-    if (*fd < 0 && reads) *fd = sys_open(path, O_RDONLY);
+    *fd = sys_open(path, O_RDWR | O_CREAT | O_NOFOLLOW); /* a link could make a file elsewhere */
+    if (*fd < 0 && reads) *fd = sys_open(path, O_RDONLY | O_NOFOLLOW);
     if (*fd >= 0) return 0;
     return reads && (errno == ENOENT || errno == EACCES) ? 0 : errno;
 }

@@ -196,6 +196,18 @@ static void log_message(const char *kind, const char *text)
     json_log_end(&line);
 }
 
+/* Further lines are indented: a name with a newline in it cannot look like another message. */
+static void print_message(const char *kind, const char *text)
+{
+    int length;
+    fprintf(stderr, "%s: %s", program_name, kind);
+    for (const char *line = text, *next; *line; line = next) {
+        next = text_next_line(line, &length);
+        fprintf(stderr, "%s%.*s", line == text ? "" : *line == ' ' ? "\n" : "\n  ", length, line);
+    }
+    fputs("\n", stderr);
+}
+
 static void say(const char *kind, const char *format, va_list args)
 {
     char short_of_memory[1024];
@@ -206,7 +218,7 @@ static void say(const char *kind, const char *format, va_list args)
     va_end(again);
     plain_text(line ? line : short_of_memory);
     progress_clear_line();
-    fprintf(stderr, "%s: %s%s\n", program_name, kind, line ? line : short_of_memory);
+    print_message(kind, line ? line : short_of_memory);
     log_message(kind, line ? line : short_of_memory);
     mem_free(line);
 }
@@ -280,7 +292,7 @@ static void log_end(int status)
 void program_print(const char *text)
 {
     if (!json_log_is_open()) {
-        fputs(text, stdout);
+        plain_write(stdout, text);
         fflush(stdout); /* keeps the order of lines on stdout and stderr */
         return;
     }

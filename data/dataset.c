@@ -15,8 +15,7 @@ static void drop_empty(CaseList *list)
     list->count = kept;
 }
 
-/* The ending must be that of a known format: else no file would be recognised. */
-static int check_ending(const DatasetInfo *info, const char *json, Err *e)
+int dataset_check_ending(const DatasetInfo *info, const char *json, Err *e)
 {
     char known[IMAGE_ENDINGS_BYTES];
     char *name = path_format(e, "x%s", info->file_ending);
@@ -64,7 +63,7 @@ int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e)
     if (!d->folder || !json) goto done;
     failed = dataset_expect_folder(folder, e);
     if (!failed) failed = dataset_info_read(&d->info, json, e);
-    if (!failed) failed = check_ending(&d->info, json, e);
+    if (!failed) failed = dataset_check_ending(&d->info, json, e);
     if (!failed) failed = remark(&d->info, faults, e);
     if (failed) goto done;
     failed = (d->info.files ? dataset_find_by_map : dataset_find_in_folders)(d, &search, faults, e);

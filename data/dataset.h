@@ -31,6 +31,10 @@ typedef struct Dataset {
     CaseList training; /* the cases that have all files; the others are reported as faults */
 } Dataset;
 
+/* Checks that file_ending is that of a known format: else no file would be recognised, and none written. json: the
+ * file's name, for the message. Fails: ERR_UNSUPPORTED, ERR_NOMEM. */
+int dataset_check_ending(const DatasetInfo *info, const char *json, Err *e);
+
 /* Reads dataset.json and finds the training cases. Adds to faults: images without a label and labels without an
  * image, gaps in the channel numbers, names of a wrong form (one fault for each form), other files (a warning), a
  * wrong numTraining, lists of dataset.json that name other files (a warning). Fails, with nothing owned, where the

@@ -9,15 +9,37 @@
 
 enum { MAX_FILES = 1000000, MAX_PATTERN = 256 };
 
+/* Whether a name leads out of the header's folder. */
+static bool leads_out(const char *name, size_t bytes)
+{
+    for (const char *part = name, *end = name + bytes; part < end;) {
+        const char *slash = memchr(part, '/', (size_t)(end - part)), *past = slash ? slash : end;
+        if (past == name || (past - part == 2 && part[0] == '.' && part[1] == '.')) return true;
+        part = past + 1;
+    }
+    return false;
+}
+
+/* A header of others must not make a program read, and tell, files that the user did not name. */
+static int refuse_file(const char *name, size_t bytes, Err *e)
+{
+    err_set(e, ERR_UNSUPPORTED,
+            "its voxels are in %.*s: expected a file in the folder of the header, or below; move the file there, and "
+            "name it by its path from there",
+            (int)(bytes < 200 ? bytes : 200), name);
+    err_plain(e);
+    return ERR_UNSUPPORTED;
+}
+
 int voxel_files_add(VoxelFiles *f, const char *header, const char *name, size_t bytes, Err *e)
 {
     const size_t folder = (size_t)(path_base(header) - header);
     TRY(image_expect_own_files(header, e));
     if (!bytes) return err_set(e, ERR_FORMAT, "a file of voxels has an empty name");
+    if (leads_out(name, bytes)) return refuse_file(name, bytes, e);
     if (f->count >= MAX_FILES) return err_set(e, ERR_FORMAT, "more than %d files of voxels", MAX_FILES);
     TRY(mem_grow_list(&f->names, f->count, sizeof *f->names, e));
-    char *path = *name == '/' ? path_format(e, "%.*s", (int)bytes, name)
-                              : path_format(e, "%.*s%.*s", (int)folder, header, (int)bytes, name);
+    char *path = path_format(e, "%.*s%.*s", (int)folder, header, (int)bytes, name);
     if (!path) return ERR_NOMEM;
     f->names[f->count++] = path;
     return 0;

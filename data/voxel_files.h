@@ -20,8 +20,8 @@ typedef struct VoxelFiles {
     int64_t skip_bytes; /* then, of the unpacked bytes; -1: the voxels are the last bytes of the file */
 } VoxelFiles;
 
-/* Adds a file, named relative to the folder of the header, of `bytes` bytes. Fails: ERR_NOMEM; ERR_FORMAT;
- * ERR_UNSUPPORTED if the header is an open file (image_expect_own_files). */
+/* Adds a file whose name has `bytes` bytes: a path from the folder of the header. Fails: ERR_NOMEM; ERR_FORMAT;
+ * ERR_UNSUPPORTED if the path leads out of that folder, or the header is an open file (image_expect_own_files). */
 int voxel_files_add(VoxelFiles *f, const char *header, const char *name, size_t bytes, Err *e);
 
 /* Adds the files that a pattern names: the format, with one %d, of the numbers first, first + step … last.

@@ -82,9 +82,8 @@ static int next_number(double *value, ByteSource *s, int64_t index, Err *e)
         return err_set(e, ERR_FORMAT, "%s: cut off: value %lld of its voxels is missing", s->path, (long long)index);
     *value = strtod(text, &end);
     if (!*end) return 0;
-    err_set(e, ERR_FORMAT, "%s: value %lld of its voxels is '%s': expected a number", s->path, (long long)index, text);
-    err_plain(e);
-    return ERR_FORMAT;
+    /* The text itself is not told: it may be that of another file. */
+    return err_set(e, ERR_FORMAT, "%s: value %lld of its voxels is no number", s->path, (long long)index);
 }
 
 int voxels_read_text(float *out, const VoxelLayout *l, ByteSource *s, int64_t first, int64_t count, Err *e)

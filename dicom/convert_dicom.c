@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/plain.h"
 #include "base/program.h"
 #include "base/sandbox.h"
 #include "base/tool.h"
@@ -113,10 +112,7 @@ static int list(const DicomSources *source, Err *e)
     Text text = {0}, warnings = {0};
     const int code = series_table(&text, &warnings, source, e);
     program_warn_lines(warnings.data);
-    if (!code && text.data) {
-        plain_text(text.data);
-        program_print(text.data);
-    }
+    if (!code && text.data) program_print(text.data);
     text_free(&text);
     text_free(&warnings);
     return code;

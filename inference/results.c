@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/dataset.h"
 #include "formats/yaml.h"
 #include "inference/folds.h"
 #include "network/models/network.h"
@@ -163,7 +164,8 @@ int results_read(Plan *plan, DatasetInfo *info, const char *results, const char 
                     "%s does not exist: expected the file with the labels that train wrote beside plans.yaml; put it "
                     "back, or copy it from the preprocessed folder",
                     path);
-    if (!code) code = dataset_info_read(info, path, e);
+    if (!code && !(code = dataset_info_read(info, path, e)) && (code = dataset_check_ending(info, path, e)))
+        dataset_info_free(info);
     mem_free(path);
     return code;
 }

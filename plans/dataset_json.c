@@ -257,8 +257,9 @@ static int read_file_map(DatasetInfo *info, const DocNode *root, Err *e)
     if (!list) return ERR_NOMEM;
     info->files = list;
     for (const DocNode *node = map->first; node; node = node->next) {
-        if (!*node->key || strchr(node->key, '/'))
-            return doc_key_error(node, e, "dataset: the case name \"%.80s\" is no file name", node->key);
+        if (!*node->key || *node->key == '.' || strchr(node->key, '/'))
+            return doc_key_error(
+                node, e, "dataset: the case name \"%.80s\" is no file name, or one that begins with a dot", node->key);
         TRY(read_files(info, &list[info->file_count], node, e));
         info->file_count++;
     }
@@ -314,7 +315,7 @@ static int read_info(DatasetInfo *info, const char *path, Err *e)
     TRY(doc_get_int(node, 0, INT32_MAX, &info->num_training, e));
     TRY(find_required(root, "file_ending", "\".nii.gz\", or the ending of your images", &node, e));
     TRY(doc_get_string(node, &info->file_ending, e));
-    if (*info->file_ending != '.')
+    if (*info->file_ending != '.' || strchr(info->file_ending, '/'))
         return doc_error(node, e, "file_ending: found \"%.80s\", expected an ending with its dot, such as .nii.gz",
                          info->file_ending);
     TRY(read_reader(info, root, e));

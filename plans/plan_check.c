@@ -1,6 +1,7 @@
 /* Checks that a plan's values agree with each other and are supported. */
 #include "plans/plan.h"
 
+#include <math.h>
 #include <string.h>
 
 static int check_geometry(const Plan *plan, Err *e)
@@ -19,6 +20,18 @@ static int check_geometry(const Plan *plan, Err *e)
                    "configurations.2d.patch_size: found %dx%d; %s needs multiples of %dx%d, "
                    "such as %dx%d",
                    patch[0], patch[1], plan->network.name, divisor[0], divisor[1], fitting[0], fitting[1]);
+}
+
+/* Those that CTNormalization uses. */
+static int check_statistics(const IntensityProperties *p, int channel, Err *e)
+{
+    const bool finite = isfinite(p->mean) && isfinite(p->percentile_00_5) && isfinite(p->percentile_99_5);
+    if (finite && p->percentile_99_5 >= p->percentile_00_5 && p->std >= 0 && isfinite(p->std)) return 0;
+    return err_set(
+        e, ERR_VALUE,
+        "foreground_intensity_properties_per_channel of channel %d: mean %g, std %g, percentile_00_5 %g, "
+        "percentile_99_5 %g: expected numbers, std not below 0, and percentile_99_5 not below percentile_00_5",
+        channel, p->mean, p->std, p->percentile_00_5, p->percentile_99_5);
 }
 
 static int check_channels(const Plan *plan, Err *e)
@@ -44,12 +57,15 @@ static int check_channels(const Plan *plan, Err *e)
         return err_set(e, ERR_VALUE,
                        "foreground_intensity_properties_per_channel has %d entries, normalization_schemes %d",
                        plan->intensity_count, c->channel_count);
-    for (int i = plan->intensity_count; i < c->channel_count; i++)
-        if (c->normalization_schemes[i] == NORMALIZE_CT)
+    for (int i = 0; i < c->channel_count; i++) {
+        if (c->normalization_schemes[i] != NORMALIZE_CT) continue;
+        if (i >= plan->intensity_count)
             return err_set(e, ERR_VALUE,
                            "CTNormalization of channel %d needs its "
                            "foreground_intensity_properties_per_channel",
                            i);
+        TRY(check_statistics(&plan->intensities[i], i, e));
+    }
     return 0;
 }
 

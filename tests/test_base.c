@@ -81,6 +81,12 @@ static void codes_of_a_terminal_are_no_text(void **state)
     char text[] = "a\x1b[31m b\tc\nd\x7f caf\xc3\xa9";
     plain_text(text);
     assert_string_equal(text, "a?[31m b\tc\nd? caf\xc3\xa9");
+    char wide[] = "\xc2\x9b|\x9b|\xe2\x80\xae|\xe2\x81\xa6|\xe2\x80\xa6|\xf0\x9f\x98\x80|\xe2\x80";
+    plain_text(wide); /* U+009B, a byte of it, U+202E, U+2066; an ellipsis, an emoji; a character that is cut off */
+    assert_string_equal(wide, "?|?|?|?|\xe2\x80\xa6|\xf0\x9f\x98\x80|??");
+    char line[] = "a\nb\tc";
+    plain_line(line);
+    assert_string_equal(line, "a?b?c");
 }
 
 static void arrays_refuse_overflow(void **state)

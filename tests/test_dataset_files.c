@@ -138,7 +138,9 @@ static void faults_of_datasets_are_named(void **state)
                   "found \"png\", expected an ending with its dot, such as .nii.gz"},
                  {"{0: a}", "{b: 0, x: 1}", "", "the key file_ending is missing"},
                  {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {c: {images: []}}", "case c: 0 images for 1"},
-                 {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {../c: {}}", "the case name \"../c\""}};
+                 {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {../c: {}}", "the case name \"../c\""},
+                 {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {..: {}}", "the case name \"..\""},
+                 {"{0: a}", "{b: 0, x: 1}", "file_ending: ./../x.png", "expected an ending with its dot"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[1024];
         DatasetInfo info;

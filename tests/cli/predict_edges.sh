@@ -36,6 +36,14 @@ check "voxels of another image" 1 predict -i "$image.mhd" -o "$out/own/seg.mhd" 
 has "are named" 'own/seg.zraw exists already' stderr
 check "--overwrite" 0 predict -i "$image.mhd" -o "$out/own/seg.mhd" -m "$out/mhd" --overwrite
 
+mkdir "$out/locked"; ln -s "$out/victim" "$out/locked/.lock"
+check "a lock that is a link" 1 env SWIN_UMAMBA_SANDBOX=off "$build/predict" -i "$image.mhd" -o "$out/locked" -m "$out/mhd"
+has "is refused" 'locked: cannot write into this folder (its lock, .lock)' stderr
+is "and no file is made elsewhere" test ! -e "$out/victim"
+name=$(printf 'x\npredict: case y: done\033[31m')
+check "a name with a newline" 1 predict -i "$out/$name" -o "$out/q" -m "$out/mhd"
+has "does not begin a message" '^  predict: case y: done?\[31m: there is no such file' stderr
+
 # Options.
 check "folds as nnU-Net takes them" 1 predict -i "$images" -o "$out/q" -m "$out/mhd" -f 0 1 2
 has "are folds" 'there is no fold_1' stderr
@@ -64,6 +72,13 @@ has "as is a fold that is left out" 'fold 3 left out: without checkpoint_final' 
 sed 's/^  step: .*/  step: 0.25/; s/^  epochs: .*/  epochs: 9/' "$out/mhd/plans.yaml" >"$out/edited/plans.yaml"
 check "options of inference and training" 0 predict -i "$image.mhd" -o "$out/f" -m "$out/edited" --quiet
 lacks "may be edited" 'not the plan' stderr
+sed 's/"file_ending": ".mhd"/"file_ending": ".dcm"/' "$out/mhd/dataset.json" >"$out/edited/dataset.json"
+check "an ending that no format has" 1 predict -i "$image.mhd" -o "$out/f" -m "$out/edited"
+has "is named with those that are known" 'edited/dataset.json: file_ending is ".dcm", which no image format has: .*\.nii\.gz' stderr
+cp "$out/mhd/dataset.json" "$out/edited"
+sed 's/ZScoreNormalization/CTNormalization/; /^foreground_intensity/,/^[a-z]/s/mean: .*/mean: .nan/' "$out/mhd/plans.yaml" >"$out/edited/plans.yaml"
+check "statistics that are no numbers" 1 predict -i "$image.mhd" -o "$out/f" -m "$out/edited"
+has "are told" 'of channel 0: mean nan, .*expected numbers' stderr
 cp "$out/mhd/plans.yaml" "$out/edited"; cp "$out/mhd/fold_0/checkpoint_final.safetensors" "$out/whole"
 head -c 1000 "$out/whole" >"$out/edited/fold_0/checkpoint_final.safetensors"
 check "a checkpoint that is cut off" 1 predict -i "$image.mhd" -o "$out/g" -m "$out/edited"

@@ -30,8 +30,9 @@ static int lock_file(int fd, int operation) { return sys_lock(fd, operation) ? e
  * file system): *fd is -1 then. Returns 0, or an errno. */
 static int open_lock(int *fd, const char *path, bool reads)
 {
-    *fd = sys_open(path, O_RDWR | O_CREAT | O_NOFOLLOW); /* a link could make a file elsewhere */
-    if (*fd < 0 && reads) *fd = sys_open(path, O_RDONLY | O_NOFOLLOW);
+    *fd = sys_open(path, O_RDWR | O_CREAT | O_NOFOLLOW);
+    if (*fd < 0 && errno == ELOOP) *fd = sys_open(path, O_RDWR); /* a link makes no file elsewhere */
+    if (*fd < 0 && reads) *fd = sys_open(path, O_RDONLY);
     if (*fd >= 0) return 0;
     return reads && (errno == ENOENT || errno == EACCES) ? 0 : errno;
 }

@@ -3,16 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/text.h"
-
-/* Bytes of the UTF-8 character at the beginning of a text; 0 if there is none. */
-static int length_at(const char *text)
-{
-    const size_t left = strnlen(text, 4);
-    for (size_t n = 1; n <= left; n++)
-        if (text_is_utf8(text, n)) return (int)n;
-    return 0;
-}
+#include "base/utf8.h"
 
 /* Of a character of two or three bytes: U+0080 to U+009F, U+202A to U+202E, U+2066 to U+2069. */
 static bool is_command(const unsigned char *c, int length)
@@ -26,7 +17,7 @@ static bool is_command(const unsigned char *c, int length)
 static int take(const char **text, const char *kept, const char **shown)
 {
     const unsigned char first = (unsigned char)**text;
-    const int length = first < 0x80 ? 1 : length_at(*text);
+    const int length = first < 0x80 ? 1 : (int)utf8_length(*text, strnlen(*text, 4));
     const bool is_control = (first < 0x20 && !strchr(kept, first)) || first == 0x7f;
     const bool is_shown = length && !is_control && !is_command((const unsigned char *)*text, length);
     *shown = is_shown ? *text : "?";

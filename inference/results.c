@@ -141,7 +141,7 @@ static int read_plan(Plan *plan, const char *results, const char *checkpoint, Er
     const char *path = is_theirs ? theirs : ours;
     if (!code) code = plan_read(plan, path, NULL, e);
     if (!code && is_theirs) code = take_network(plan, checkpoint, e);
-    if (!code && (code = plan_check(plan, e))) err_context(e, "%s", path);
+    if (!code && ((code = plan_check(plan, e)) || (code = plan_check_statistics(plan, e)))) err_context(e, "%s", path);
     mem_free(ours);
     mem_free(theirs);
     return code;

@@ -187,6 +187,10 @@ int plan_text(const Plan *plan, Text *text, Err *e);
  * name, a patch that is a multiple of the network's divisor, … Fails: ERR_VALUE or ERR_UNSUPPORTED. */
 int plan_check(const Plan *plan, Err *e);
 
+/* Checks the statistics that CTNormalization uses. A plan may be written before they are known to be sound: the planner tells
+ * why they are not. For the plan of a model. Fails: ERR_VALUE. */
+int plan_check_statistics(const Plan *plan, Err *e);
+
 /* The network's row of the table; NULL where this build lacks it. */
 const NetworkKind *plan_network_kind(const Plan *plan);
 

@@ -260,7 +260,7 @@ static void images_that_do_not_fit_are_refused(void **state)
     assert_null(image.data);
     PredictionCost cost;
     const CaseSize size = {.channels = 1, .shape_zyx = {1, 40, 40}, .spacing_zyx_mm = {999, 1, 1}};
-    assert_int_equal(predictor_cost(p, &size, &cost, &e), ERR_NOMEM);
+    assert_int_equal(predictor_cost(p, &size, &cost, &e), ERR_LIMIT);
     assert_says(&e, "may use 1");
     predictor_close(p);
     assert_int_equal(predictor_open(&p, "/tmp/no such folder", &(PredictorOptions){0}, &e), ERR_IO);

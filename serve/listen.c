@@ -15,7 +15,7 @@
 
 #include "base/memory.h"
 
-enum { BACKLOG = 128, HOST_BYTES = 256 };
+enum { BACKLOG = 128 };
 
 /* ---- a unix socket ---- */
 
@@ -98,14 +98,14 @@ static bool is_loopback(const struct sockaddr *address)
 }
 
 /* "[::1]:80" and "127.0.0.1:80" to host and port. */
-static int split(char host[HOST_BYTES], const char **port, const char *address, Err *e)
+static int split(char host[LISTEN_NAME_BYTES], const char **port, const char *address, Err *e)
 {
     const char *colon = strrchr(address, ':'), *first = address;
     size_t length = colon ? (size_t)(colon - address) : 0;
     if (length >= 2 && address[0] == '[' && colon[-1] == ']') first++, length -= 2;
-    if (!colon || !length || !colon[1] || length >= HOST_BYTES)
+    if (!colon || !length || !colon[1] || length >= LISTEN_NAME_BYTES)
         return err_set(e, ERR_VALUE, "%s: expected HOST:PORT, [IPV6]:PORT or unix:PATH", address);
-    snprintf(host, HOST_BYTES, "%.*s", (int)length, first);
+    snprintf(host, LISTEN_NAME_BYTES, "%.*s", (int)length, first);
     *port = colon + 1;
     return 0;
 }
@@ -121,7 +121,7 @@ static void show_port(Listening *l)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
-    char host[HOST_BYTES], port[16];
+    char host[LISTEN_NAME_BYTES], port[16];
     if (getsockname(l->fd, (struct sockaddr *)&address, &length) ||
         getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV))
@@ -149,10 +149,9 @@ static int listen_port(Listening *l, const char *address, Err *e)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found;
-    char host[HOST_BYTES];
     const char *port = NULL;
-    TRY(split(host, &port, address, e));
-    const int unknown = getaddrinfo(host, port, &hints, &found);
+    TRY(split(l->name, &port, address, e));
+    const int unknown = getaddrinfo(l->name, port, &hints, &found);
     if (unknown) return err_set(e, ERR_VALUE, "%s: %s", address, gai_strerror(unknown));
     const int failed = listen_first(l, found);
     freeaddrinfo(found);

@@ -8,12 +8,15 @@
 #include "base/error.h"
 #include "base/text.h"
 
+enum { LISTEN_NAME_BYTES = 256 };
+
 typedef struct Listening {
     int fd;
-    bool is_local; /* only programs of this machine can reach it */
-    Text shown;    /* "http://127.0.0.1:8080", "unix:/run/swin.sock" */
-    char *path;    /* of a unix socket, else NULL; owned */
-    ino_t inode;   /* of that path */
+    bool is_local;                /* only programs of this machine can reach it */
+    char name[LISTEN_NAME_BYTES]; /* HOST of HOST:PORT, without brackets; else "" */
+    Text shown;                   /* "http://127.0.0.1:8080", "unix:/run/swin.sock" */
+    char *path;                   /* of a unix socket, else NULL; owned */
+    ino_t inode;                  /* of that path */
 } Listening;
 
 /* address: HOST:PORT, [IPV6]:PORT (port 0: any that is free), or unix:PATH, which only this user may use. Fails: ERR_VALUE,

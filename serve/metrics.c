@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 
-static const unsigned statuses[] = {200, 400, 404, 405, 413, 415, 500, 503};
+static const unsigned statuses[] = {200, 400, 403, 404, 405, 413, 415, 500, 503};
 enum { STATUSES = sizeof statuses / sizeof statuses[0], LONGEST_RETRY = 600 };
 
 static const double bounds[] = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};

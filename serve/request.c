@@ -39,6 +39,11 @@ enum MHD_Result request_refuse(Server *s, struct MHD_Connection *c, unsigned sta
 
 /* ---- the body ---- */
 
+Client *request_client(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 static const char *header_of(struct MHD_Connection *c, const char *name)
 {
     return MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
@@ -68,9 +73,13 @@ Request *request_new(Server *s, struct MHD_Connection *c, enum MHD_Result *resul
         if (!refused) line_leave(s->line);
         return NULL;
     }
-    *r = (Request){.server = s, .connection = c, .refused = refused, .is_inside = !refused};
+    *r =
+        (Request){.server = s, .connection = c, .client = request_client(c), .refused = refused, .is_inside = !refused};
     r->socket = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    if (!refused) upload_begin(&r->upload, c);
+    if (!refused) {
+        client_has_place(r->client);
+        upload_begin(&r->upload, c, s->most_files);
+    }
     *result = MHD_YES;
     return r;
 }
@@ -228,6 +237,7 @@ static enum MHD_Result answer_prediction(Request *r)
     swin_error error = {0};
     const OutputKind kind = kind_of_request(r);
     const unsigned status = run(r, &kind, &fd, &error);
+    client_reads(r->client, fd < 0 ? 0 : lseek(fd, 0, SEEK_END), clock_seconds());
     if (status == MHD_HTTP_OK) {
         const enum MHD_Result sent = answer_file(r->connection, fd, kind.type, kind.name, &r->warnings);
         if (sent == MHD_YES) metrics_answer(r->server->metrics, status);
@@ -245,9 +255,6 @@ enum MHD_Result request_answer(Request *r)
     Err e = {0};
     if (r->refused) return request_refuse(r->server, r->connection, r->refused, NULL);
     if (upload_finish(&r->upload, &e)) return request_refuse(r->server, r->connection, upload_status(e.code), e.text);
-    /* A prediction may take longer than a client may be silent. */
-    MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
-    const enum MHD_Result result = answer_prediction(r);
-    MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)REQUEST_TIMEOUT_SECONDS);
-    return result;
+    client_waits(r->client, clock_seconds());
+    return answer_prediction(r);
 }

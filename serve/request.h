@@ -4,22 +4,27 @@
 
 #include <microhttpd.h>
 
+#include "serve/clients.h"
+#include "serve/daemon_log.h"
 #include "serve/metrics.h"
 #include "serve/server.h"
 #include "serve/upload.h"
 
-enum { REQUEST_TIMEOUT_SECONDS = 60 }; /* how long a client may be silent */
-
 struct Server {
     ServerOptions o;
+    const Listening *listening;
+    int most_files; /* of a request */
     Line *line;
     Metrics *metrics;
+    Clients *clients;
+    DaemonLog *log;
     struct MHD_Daemon *daemon;
 };
 
 typedef struct Request {
     Server *server;
     struct MHD_Connection *connection;
+    Client *client;
     int socket;
     unsigned refused; /* status of an answer that was decided before the body; 0: none */
     bool is_inside;   /* has a place in the line */
@@ -27,6 +32,9 @@ typedef struct Request {
     Upload upload;
     Text warnings; /* a line each */
 } Request;
+
+/* The client of a connection; NULL: there is no room for it. */
+Client *request_client(struct MHD_Connection *c);
 
 /* Sends an answer of an error, and counts it. */
 enum MHD_Result request_refuse(Server *s, struct MHD_Connection *c, unsigned status, const char *error);

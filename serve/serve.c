@@ -132,10 +132,13 @@ static int64_t series_memory(const Options *o)
     return most > least ? most : least;
 }
 
-static void wait_for_signal(void)
+static void run_until_signal(Server *server)
 {
     const struct timespec moment = {.tv_nsec = 100000000};
-    while (!program_interrupted()) nanosleep(&moment, NULL);
+    while (!program_interrupted()) {
+        server_tend(server);
+        nanosleep(&moment, NULL);
+    }
 }
 
 static int serve(const Options *o, swin_model *const *models, Err *e)
@@ -158,7 +161,7 @@ static int serve(const Options *o, swin_model *const *models, Err *e)
                 "%s can be reached from other machines, without a password and unencrypted: let a proxy do that",
                 l.shown.data ? l.shown.data : o->listen);
         program_say("listening on %s", l.shown.data ? l.shown.data : o->listen);
-        wait_for_signal();
+        run_until_signal(server);
         server_stop(server);
     }
     listen_end(&l);

@@ -31,10 +31,15 @@ typedef struct ServerOptions {
 
 typedef struct Server Server;
 
-/* Starts to answer; the daemon takes over listening->fd. Fails: ERR_NOMEM, ERR_IO. */
+/* Starts to answer; the daemon takes over listening->fd, all else is borrowed until server_stop. Raises the process's
+ * limit of open files to what all requests together need. Fails: ERR_NOMEM, ERR_IO; ERR_VALUE: that limit cannot be
+ * raised. */
 int server_start(Server **s, const ServerOptions *o, const Listening *listening, Err *e);
 
-/* Takes no new requests, waits for those that are inside, and stops. */
+/* Ends connections that are too slow (serve/clients.h). To be called several times a second while the server runs. */
+void server_tend(Server *s);
+
+/* Takes no new requests, waits for those that are inside, and stops. Bodies that do not end soon are given up. */
 void server_stop(Server *s);
 
 #endif

@@ -21,8 +21,8 @@ static void take_name(char to[UPLOAD_NAME_BYTES], const char *name)
 
 static void start_file(Upload *u, const char *name)
 {
-    if (u->count == UPLOAD_FILES) {
-        err_set(&u->e, ERR_VALUE, "more than %d files: a request has one file, or one for each channel", UPLOAD_FILES);
+    if (u->count == u->most) {
+        err_set(&u->e, ERR_VALUE, "more than %d files: a request has one file, or one for each channel", u->most);
         return;
     }
     const int fd = memory_file_new("image", u->paths[u->count], &u->e);
@@ -68,14 +68,28 @@ static enum MHD_Result take_part(void *context, enum MHD_ValueKind kind, const c
     return u->e.code ? MHD_NO : MHD_YES;
 }
 
-int upload_begin(Upload *u, struct MHD_Connection *connection)
+/* Why the library refuses a boundary is not known here: there is none, or its length is not supported. */
+static void begin_form(Upload *u, struct MHD_Connection *connection, const char *type)
+{
+    errno = 0;
+    u->form = MHD_create_post_processor(connection, FORM_BYTES, take_part, u);
+    if (u->form) return;
+    if (errno == ENOMEM) err_set(&u->e, ERR_NOMEM, "no memory for a form");
+    else
+        err_set(
+            &u->e, ERR_VALUE,
+            "Content-Type is %s: its boundary is missing or cannot be used: expected multipart/form-data; boundary=TEXT "
+            "with a TEXT of 2 to 70 characters",
+            type);
+}
+
+int upload_begin(Upload *u, struct MHD_Connection *connection, int most)
 {
     static const char form[] = "multipart/form-data";
     const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
-    *u = (Upload){0};
-    if (!type || strncasecmp(type, form, sizeof form - 1)) start_file(u, "the image");
-    else if (!(u->form = MHD_create_post_processor(connection, FORM_BYTES, take_part, u)))
-        err_set(&u->e, ERR_VALUE, "the form has no boundary, or there is no memory for it");
+    *u = (Upload){.most = most};
+    if (type && !strncasecmp(type, form, sizeof form - 1)) begin_form(u, connection, type);
+    else start_file(u, "the image");
     return u->e.code;
 }
 

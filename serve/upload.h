@@ -17,7 +17,7 @@ typedef struct UploadOther {
 } UploadOther;
 
 typedef struct Upload {
-    int count;
+    int count, most;
     int fds[UPLOAD_FILES];
     char names[UPLOAD_FILES][UPLOAD_NAME_BYTES];
     char paths[UPLOAD_FILES][MEMORY_FILE_PATH_BYTES]; /* /proc/self/fd/N */
@@ -28,9 +28,9 @@ typedef struct Upload {
     Err e;                          /* the first failure; what follows is dropped */
 } Upload;
 
-/* u is new (upload_free), also on failure. The caller bounds the bytes. Fails: ERR_NOMEM, ERR_IO: there is no room for a
- * file in memory now. */
-int upload_begin(Upload *u, struct MHD_Connection *connection);
+/* u is new (upload_free), also on failure. The caller bounds the bytes. most: of files, up to UPLOAD_FILES. Fails:
+ * ERR_NOMEM; ERR_IO: there is no room for a file in memory now; ERR_VALUE: a form without a boundary. */
+int upload_begin(Upload *u, struct MHD_Connection *connection, int most);
 void upload_add(Upload *u, const char *data, size_t bytes);
 
 /* Completes it. Fails: with the first failure: ERR_VALUE for a body without a file, or fields that are no

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory_file.h"
+#include "base/plain.h"
 #include "base/sys.h"
 
 enum { FORM_BYTES = 1 << 16 };
@@ -15,8 +16,7 @@ enum { FORM_BYTES = 1 << 16 };
 static void take_name(char to[UPLOAD_NAME_BYTES], const char *name)
 {
     snprintf(to, UPLOAD_NAME_BYTES, "%s", name);
-    for (char *c = to; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?'; /* the name goes into the log */
+    plain_line(to); /* it goes into the log */
 }
 
 static void start_file(Upload *u, const char *name)

@@ -1,14 +1,19 @@
 #include "dicom/frames.h"
 
+extern "C" {
+#include "base/plain.h"
+}
+
 #include "dicom/attributes.h"
+#include "dicom/stream.h"
 
 #include <dcmtk/config/osconfig.h>
 
 #include <dcmtk/dcmdata/dcdeftag.h>
 #include <dcmtk/dcmdata/dcfilefo.h>
-#include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcsequen.h>
 #include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmdata/dcxfer.h>
 
 #include <cmath>
 #include <cstdio>
@@ -17,12 +22,14 @@
 
 /* ---- attributes ---- */
 
-/* The value of an attribute as DICOM writes it, several joined by '\'; "" where it is not there. */
+/* The value of an attribute as DICOM writes it, several joined by '\'; "" where it is not there. One line: messages and
+ * tables quote it. */
 static void text_of(char *text, size_t bytes, DcmItem *item, const DcmTagKey &tag)
 {
     OFString value;
     *text = '\0';
     if (item && item->findAndGetOFStringArray(tag, value).good()) snprintf(text, bytes, "%s", value.c_str());
+    plain_line(text);
 }
 
 static double number_of(DcmItem *item, const DcmTagKey &tag, unsigned long index, double missing)
@@ -234,7 +241,29 @@ static bool is_image(DcmItem *dataset)
            kind != UID_SegmentationStorage && whole_of(dataset, DCM_BitsAllocated, 0) > 0;
 }
 
-static int check_file(DicomFile *file, DcmItem *dataset, Err *e)
+/* How many pixels a byte of the file can make. Nothing in JPEG-LS and JPEG 2000 limits it: an empty image of 2048x2048
+ * pixels takes about 1 kB. */
+static double pixels_most(E_TransferSyntax syntax, long bits)
+{
+    const double deflate_most = 1032, rle_most = 64, jpeg_most = 4096, stored = 8 / (double)bits;
+    const DcmXfer how(syntax);
+    if (how.isNotEncapsulated()) return how.getStreamCompression() == ESC_none ? stored : deflate_most * stored;
+    return syntax == EXS_RLELossless ? rle_most * stored : jpeg_most;
+}
+
+/* Memory is taken by the numbers of the header: it may claim no more than its file can hold. */
+static int expect_bytes(const DicomFile *file, DcmDataset *dataset, size_t count, Err *e)
+{
+    const long bits = whole_of(dataset, DCM_BitsAllocated, 0);
+    const double pixels = (double)file->count * (double)file->rows * (double)file->columns;
+    if (pixels <= (double)count * pixels_most(dataset->getOriginalXfer(), bits)) return 0;
+    return err_set(
+        e, ERR_FORMAT, "cut off or damaged: a file of %zu bytes cannot hold %d image%s of %lldx%lld pixels of %ld bits",
+        count, file->count, file->count == 1 ? "" : "s", (long long)file->columns, (long long)file->rows, bits);
+}
+
+/* count: the bytes of the file. */
+static int check_file(DicomFile *file, DcmDataset *dataset, size_t count, Err *e)
 {
     const long frames = whole_of(dataset, DCM_NumberOfFrames, 1);
     if (frames < 1 || frames > 1 << 20) return err_set(e, ERR_VALUE, "NumberOfFrames is %ld", frames);
@@ -242,7 +271,9 @@ static int check_file(DicomFile *file, DcmItem *dataset, Err *e)
     file->rows = whole_of(dataset, DCM_Rows, 0);
     file->columns = whole_of(dataset, DCM_Columns, 0);
     const char *why = unusable(file, dataset);
-    return why ? err_set(e, ERR_UNSUPPORTED, "%s", why) : expect_groups(file, dataset, e);
+    if (why) return err_set(e, ERR_UNSUPPORTED, "%s", why);
+    TRY(expect_groups(file, dataset, e));
+    return expect_bytes(file, dataset, count, e);
 }
 
 static void keep_fault(DicomFile *file, Err *fault)
@@ -253,13 +284,13 @@ static void keep_fault(DicomFile *file, Err *fault)
 }
 
 /* found: what is wrong with the file as a whole. Room for frames is made only where the file can be used. */
-static int add_image(DicomScan *s, int source, DcmItem *dataset, Err *found, Err *e)
+static int add_image(DicomScan *s, int source, DcmDataset *dataset, size_t count, Err *found, Err *e)
 {
     DicomFile read = {};
     read.source = source;
     read.count = 1;
     read_file(&read, dataset);
-    if (!found->code) check_file(&read, dataset, found);
+    if (!found->code) check_file(&read, dataset, count, found);
     TRY(scan_add(s, found->code ? 0 : read.count, e));
     DicomFile *file = &s->files[s->file_count - 1];
     read.first = file->first;
@@ -274,10 +305,8 @@ int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *by
     *kind = HEADER_NONE;
     if (!looks_like_dicom(static_cast<const unsigned char *>(bytes), count)) return 0;
     try {
-        DcmInputBufferStream stream;
+        DicomStream stream(bytes, count);
         DcmFileFormat format;
-        stream.setBuffer(bytes, (offile_off_t)count);
-        stream.setEos();
         format.transferInit();
         const OFCondition read =
             format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_PixelData);
@@ -290,7 +319,7 @@ int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *by
             return e->code;
         }
         *kind = read.bad() || is_image(dataset) ? HEADER_IMAGE : HEADER_OTHER;
-        if (*kind == HEADER_IMAGE) return add_image(s, source, dataset, &found, e);
+        if (*kind == HEADER_IMAGE) return add_image(s, source, dataset, count, &found, e);
         s->other_count++;
         return 0;
     } catch (const std::bad_alloc &) {

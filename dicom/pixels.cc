@@ -1,13 +1,13 @@
 #include "dicom/pixels.h"
 
 #include "dicom/attributes.h"
+#include "dicom/stream.h"
 
 #include <dcmtk/config/osconfig.h>
 
 #include <dcmtk/dcmdata/dcdeftag.h>
 #include <dcmtk/dcmdata/dcdict.h>
 #include <dcmtk/dcmdata/dcfilefo.h>
-#include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcpixel.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
@@ -92,12 +92,24 @@ static int read_layout(DicomPixels *p, DcmItem *dataset, Err *e)
     return 0;
 }
 
+/* Of all fragments with which a JPEG image begins; other compressions have none that look like one. */
+static int expect_jpeg_sizes(DicomPixels *p, Err *e)
+{
+    DcmPixelSequence *all = NULL;
+    if (p->pixels->getEncapsulatedRepresentation(p->syntax, NULL, all).bad() || !all) return 0;
+    for (DcmObject *at = all->nextInContainer(NULL); at; at = all->nextInContainer(at)) {
+        DcmPixelItem *item = static_cast<DcmPixelItem *>(at);
+        Uint8 *bytes = NULL;
+        if (item->getUint8Array(bytes).good() && bytes)
+            TRY(jpeg_expect_size(bytes, item->getLength(), p->rows, p->columns, e));
+    }
+    return 0;
+}
+
 static int open(DicomPixels *p, const void *bytes, size_t count, Err *e)
 {
-    DcmInputBufferStream stream;
+    DicomStream stream(bytes, count);
     DcmElement *element = NULL;
-    stream.setBuffer(bytes, (offile_off_t)count);
-    stream.setEos();
     p->format.transferInit();
     const OFCondition read = p->format.read(stream);
     p->format.transferEnd();
@@ -107,7 +119,8 @@ static int open(DicomPixels *p, const void *bytes, size_t count, Err *e)
         !(p->pixels = dynamic_cast<DcmPixelData *>(element)))
         return err_set(e, ERR_FORMAT, "there is no PixelData");
     p->syntax = dataset->getOriginalXfer();
-    return read_layout(p, dataset, e);
+    TRY(read_layout(p, dataset, e));
+    return expect_jpeg_sizes(p, e);
 }
 
 int dicom_pixels_open(DicomPixels **result, const void *bytes, size_t count, Err *e)

@@ -28,6 +28,11 @@ void dicom_pixels_close(DicomPixels *p); /* NULL is fine */
  * transfer syntax. */
 int dicom_pixels_frame(DicomPixels *p, int frame, int32_t *values, size_t count, Err *e);
 
+/* Compares the size that a JPEG or JPEG-LS codestream begins with; other bytes are not looked at (dicom/jpeg_size.c).
+ * DCMTK compares it, too, but may have decoded a progressive image of that size before. Fails: ERR_FORMAT; ERR_SHAPE
+ * for another size. */
+int jpeg_expect_size(const void *bytes, size_t count, int64_t rows, int64_t columns, Err *e);
+
 /* Decodes a JPEG 2000 codestream of one component (dicom/jpeg2000.c). Fails: ERR_FORMAT; ERR_SHAPE for another size. */
 int jpeg2000_decode(int32_t *values, int64_t rows, int64_t columns, const void *bytes, size_t count, Err *e);
 

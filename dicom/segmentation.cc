@@ -1,5 +1,7 @@
 #include "dicom/segmentation.h"
 
+#include "dicom/stream.h"
+
 extern "C" {
 #include "base/file.h"
 }
@@ -8,7 +10,6 @@ extern "C" {
 
 #include <dcmtk/dcmdata/dcdeftag.h>
 #include <dcmtk/dcmdata/dcfilefo.h>
-#include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/dcmdata/dcvrda.h>
 #include <dcmtk/dcmdata/dcvrtm.h>
@@ -70,9 +71,7 @@ bool is_ascii(const SegmentationJob *job)
 
 int read_source(DcmFileFormat *format, const SegmentationJob *job, Err *e)
 {
-    DcmInputBufferStream stream;
-    stream.setBuffer(job->source, (offile_off_t)job->source_bytes);
-    stream.setEos();
+    DicomStream stream(job->source, job->source_bytes);
     format->transferInit();
     const OFCondition read = format->readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_PixelData);
     format->transferEnd();

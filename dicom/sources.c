@@ -5,10 +5,12 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/path_hint.h"
+#include "base/plain.h"
 #include "weights/zip.h"
 
 struct SourceItem {
-    char *name;            /* a path, or "series.zip: IM0001"; owned */
+    char *path;            /* NULL: in an archive; owned, as the name */
+    char *name;            /* one line for messages: the path, or "series.zip: IM0001" */
     const ZipEntry *entry; /* NULL: a file */
 };
 
@@ -20,16 +22,23 @@ struct SourceArchive {
 
 const char *sources_name(const DicomSources *s, int index) { return s->items[index].name; }
 
-/* Owns name, also on failure. */
-static int add(DicomSources *s, char *name, const ZipEntry *entry, Err *e)
+/* Owns path and name, also on failure. */
+static int add(DicomSources *s, char *path, char *name, const ZipEntry *entry, Err *e)
 {
-    if (!name) return e->code;
-    if (mem_grow_list(&s->items, s->count, sizeof *s->items, e)) {
+    if (!name || mem_grow_list(&s->items, s->count, sizeof *s->items, e)) {
+        mem_free(path);
         mem_free(name);
         return e->code;
     }
-    s->items[s->count++] = (struct SourceItem){name, entry};
+    plain_line(name);
+    s->items[s->count++] = (struct SourceItem){path, name, entry};
     return 0;
+}
+
+/* Owns path, also on failure. */
+static int add_single(DicomSources *s, char *path, Err *e)
+{
+    return path ? add(s, path, mem_strdup(path, e), NULL, e) : e->code;
 }
 
 /* ---- folders ---- */
@@ -40,10 +49,12 @@ static int add_entry(DicomSources *s, char *path, int depth, Err *e)
 {
     bool is_folder;
     int code = file_is_folder(path, &is_folder, e);
-    if (!code && !is_folder) return add(s, path, NULL, e);
+    if (!code && !is_folder) return add_single(s, path, e);
     if (!code && depth < SOURCES_DEEPEST) code = add_folder(s, path, depth + 1, e);
-    if (!code && depth == SOURCES_DEEPEST && !s->left_out++) s->deep = path;
-    else mem_free(path);
+    if (!code && depth == SOURCES_DEEPEST && !s->left_out++) {
+        plain_line(path);
+        s->deep = path;
+    } else mem_free(path);
     return code;
 }
 
@@ -67,7 +78,7 @@ static int add_members(DicomSources *s, const char *path, const Zip *zip, Err *e
     for (int i = 0; i < zip->count; i++) {
         const ZipEntry *entry = &zip->entries[i];
         if (!entry->name_bytes || entry->name[entry->name_bytes - 1] == '/') continue;
-        TRY(add(s, path_format(e, "%s: %.*s", shown, (int)entry->name_bytes, entry->name), entry, e));
+        TRY(add(s, NULL, path_format(e, "%s: %.*s", shown, (int)entry->name_bytes, entry->name), entry, e));
     }
     return 0;
 }
@@ -92,7 +103,7 @@ static int add_file(DicomSources *s, const char *path, Err *e)
     TRY(file_map(path, &data, &bytes, e));
     if (bytes > 4 && !memcmp(data, "PK\3\4", 4)) return add_archive(s, path, data, bytes, e);
     file_unmap(data, bytes);
-    return add(s, mem_strdup(path, e), NULL, e);
+    return add_single(s, mem_strdup(path, e), e);
 }
 
 static int add_path(DicomSources *s, const char *path, Err *e)
@@ -118,7 +129,10 @@ int sources_open(DicomSources *s, const char *const *paths, int count, Err *e)
 
 void sources_close(DicomSources *s)
 {
-    for (int i = 0; i < s->count; i++) mem_free(s->items[i].name);
+    for (int i = 0; i < s->count; i++) {
+        mem_free(s->items[i].path);
+        mem_free(s->items[i].name);
+    }
     for (int i = 0; i < s->archive_count; i++) {
         zip_free(&s->archives[i].zip);
         file_unmap(s->archives[i].data, s->archives[i].bytes);
@@ -136,7 +150,7 @@ int sources_get(SourceBytes *b, const DicomSources *s, int index, Err *e)
     const struct SourceItem *item = &s->items[index];
     *b = (SourceBytes){0};
     if (!item->entry) {
-        TRY(file_map(item->name, &b->mapped, &b->count, e));
+        TRY(file_map(item->path, &b->mapped, &b->count, e));
         b->data = b->mapped;
         return 0;
     }

@@ -17,7 +17,7 @@ typedef struct DicomSources {
     struct SourceArchive *archives;
     int count, archive_count;
     int left_out; /* folders that are too deep */
-    char *deep;   /* the first of them; owned; NULL */
+    char *deep;   /* the first of them, for messages; owned; NULL */
 } DicomSources;
 
 typedef struct SourceBytes {
@@ -31,7 +31,7 @@ typedef struct SourceBytes {
 int sources_open(DicomSources *s, const char *const *paths, int count, Err *e);
 void sources_close(DicomSources *s);
 
-/* The name of a file, for messages; borrowed. */
+/* The name of a file, for messages: one line, whatever an archive or a folder has; borrowed. */
 const char *sources_name(const DicomSources *s, int index);
 
 /* Fails: ERR_IO, ERR_FORMAT (of an archive), ERR_NOMEM; the text names the file. */

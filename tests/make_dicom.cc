@@ -4,9 +4,10 @@
  *   make_dicom pattern LIKE IMAGE [0]      writes labels 0 … 3 on the grid of LIKE, or 0 only, with RAS axes
  *   make_dicom labels SEG.dcm IMAGE LIKE   writes the labels of a segmentation, as DCMTK reads it, on the grid of LIKE
  * Keys: size=XxYxZ bits= signed=1 slope= intercept= spacing=Y,X first=X,Y,Z row=… column=… step=… (mm, in DICOM's
- * axes) syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 omit=N number=…
- * instances=FIRST and attributes: GGGG,EEEE=VALUE of all objects, N:GGGG,EEEE=VALUE of slice N. Files are not named in
- * the order of slices. */
+ * axes) syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 blank=1 (all values are 0)
+ * omit=N number=… instances=FIRST codestream=FILE (the compressed pixels of each image) nest=N behind=N (a sequence N
+ * levels deep at the beginning of the dataset, or behind its pixels) and attributes: GGGG,EEEE=VALUE of all objects,
+ * N:GGGG,EEEE=VALUE of slice N. Files are not named in the order of slices. */
 extern "C" {
 #include "base/memory.h"
 #include "data/grid_axes.h"
@@ -41,13 +42,9 @@ extern "C" {
 #include <sys/stat.h>
 #include <vector>
 
-using Keys = std::map<std::string, std::string>;
+#include "tests/support/dicom_bytes.h"
 
-[[noreturn]] static void fail(const std::string &text)
-{
-    fprintf(stderr, "make_dicom: %s\n", text.c_str());
-    exit(1);
-}
+using Keys = std::map<std::string, std::string>;
 
 static void expect(const OFCondition &done, const char *what)
 {
@@ -101,10 +98,11 @@ static std::string joined(const std::vector<double> &values)
 
 struct Made {
     int x, y, z, bits;
-    bool is_signed, is_inverse, is_enhanced;
+    bool is_signed, is_inverse, is_enhanced, is_blank;
     double slope, intercept;
     std::vector<double> spacing, first, row, column, step;
-    std::string syntax;
+    std::string syntax, codestream;
+    int nest, behind;
 };
 
 static Made read_keys(const Keys &keys)
@@ -116,6 +114,7 @@ static Made read_keys(const Keys &keys)
     m.is_signed = number_of(keys, "signed", 0) != 0;
     m.is_inverse = number_of(keys, "invert", 0) != 0;
     m.is_enhanced = number_of(keys, "enhanced", 0) != 0;
+    m.is_blank = number_of(keys, "blank", 0) != 0;
     m.slope = number_of(keys, "slope", 1);
     m.intercept = number_of(keys, "intercept", 0);
     m.spacing = numbers_of(keys, "spacing", "0.75,0.5");
@@ -124,6 +123,9 @@ static Made read_keys(const Keys &keys)
     m.column = numbers_of(keys, "column", "0,1,0");
     m.step = numbers_of(keys, "step", "0,0,2.5");
     m.syntax = text_of(keys, "syntax", "explicit");
+    m.codestream = text_of(keys, "codestream", "");
+    m.nest = (int)number_of(keys, "nest", 0);
+    m.behind = (int)number_of(keys, "behind", 0);
     return m;
 }
 
@@ -131,6 +133,7 @@ static Made read_keys(const Keys &keys)
 static int stored(const Made &m, int x, int y, int z)
 {
     const int range = 1 << m.bits, value = (x * 37 + y * 101 + z * 307 + (x * y) % 13) % range;
+    if (m.is_blank) return 0;
     return m.is_signed ? value - range / 2 : value;
 }
 
@@ -327,23 +330,7 @@ static std::vector<Uint8> encode_jpeg2000(const Made &m, int slice)
     opj_stream_destroy(stream);
     opj_destroy_codec(codec);
     opj_image_destroy(image);
-    if (w.bytes.size() & 1) w.bytes.push_back(0);
     return w.bytes;
-}
-
-static void put_jpeg2000(DcmItem *d, const Made &m, int from, int past)
-{
-    DcmPixelSequence *all = new DcmPixelSequence(DcmTag(DCM_PixelData, EVR_OB));
-    DcmPixelData *pixels = new DcmPixelData(DCM_PixelData);
-    all->insert(new DcmPixelItem(DcmTag(DCM_Item, EVR_OB)));
-    for (int z = from; z < past; z++) {
-        std::vector<Uint8> bytes = encode_jpeg2000(m, z);
-        DcmPixelItem *item = new DcmPixelItem(DcmTag(DCM_Item, EVR_OB));
-        item->putUint8Array(bytes.data(), bytes.size());
-        all->insert(item);
-    }
-    pixels->putOriginalRepresentation(EXS_JPEG2000LosslessOnly, NULL, all);
-    expect(d->insert(pixels, true), "pixels");
 }
 
 static E_TransferSyntax syntax_of(const std::string &name)
@@ -361,12 +348,32 @@ static E_TransferSyntax syntax_of(const std::string &name)
     return found->second;
 }
 
+/* Whether the pixels are compressed here, and not by DCMTK. */
+static bool is_compressed_here(const Made &m) { return m.syntax == "jpeg2000" || !m.codestream.empty(); }
+
+static void put_compressed(DcmItem *d, const Made &m, int from, int past)
+{
+    DcmPixelSequence *all = new DcmPixelSequence(DcmTag(DCM_PixelData, EVR_OB));
+    DcmPixelData *pixels = new DcmPixelData(DCM_PixelData);
+    all->insert(new DcmPixelItem(DcmTag(DCM_Item, EVR_OB)));
+    for (int z = from; z < past; z++) {
+        std::vector<Uint8> bytes = m.codestream.empty() ? encode_jpeg2000(m, z) : read_bytes(m.codestream);
+        DcmPixelItem *item = new DcmPixelItem(DcmTag(DCM_Item, EVR_OB));
+        if (bytes.size() & 1) bytes.push_back(0);
+        item->putUint8Array(bytes.data(), bytes.size());
+        all->insert(item);
+    }
+    pixels->putOriginalRepresentation(syntax_of(m.syntax), NULL, all);
+    expect(d->insert(pixels, true), "pixels");
+}
+
 static void save(DcmFileFormat *format, const std::string &path, const Made &m)
 {
     const E_TransferSyntax syntax = syntax_of(m.syntax);
     DcmDataset *d = format->getDataset();
-    if (syntax != EXS_JPEG2000LosslessOnly) expect(d->chooseRepresentation(syntax, NULL), m.syntax.c_str());
+    if (!is_compressed_here(m)) expect(d->chooseRepresentation(syntax, NULL), m.syntax.c_str());
     expect(format->saveFile(path.c_str(), syntax), path.c_str());
+    if (m.nest || m.behind) nest(path, m.syntax, m.nest, m.behind);
 }
 
 static void write_object(const std::string &path, const Keys &keys, const Made &m, int slice)
@@ -379,7 +386,7 @@ static void write_object(const std::string &path, const Keys &keys, const Made &
     if (m.is_enhanced) put_groups(d, m);
     else put_plane(d, m, slice);
     put_others(d, keys, slice);
-    if (m.syntax == "jpeg2000") put_jpeg2000(d, m, from, past);
+    if (is_compressed_here(m)) put_compressed(d, m, from, past);
     else put_pixels(d, m, from, past);
     save(&format, path, m);
 }

@@ -138,6 +138,11 @@ static void refuses_what_contradicts(void **state)
     change(&a, a.sizes, 4000000000u); /* no memory is taken for it */
     assert_int_equal(read_everything(a.bytes, a.count, &e), ERR_FORMAT);
     assert_non_null(strstr(e.text, "its sizes contradict each other"));
+    make(&a);
+    a.bytes[30] = a.bytes[a.checksum + 30] = '\n'; /* both names: a message stays one line */
+    change(&a, a.checksum, 1);
+    assert_int_equal(read_everything(a.bytes, a.count, &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "'?': "));
 }
 
 static void refuses_entries_that_overlap(void **state)

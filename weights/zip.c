@@ -40,10 +40,15 @@ typedef struct Directory {
     uint64_t offset, bytes, count;
 } Directory;
 
-static int bad_entry(Err *e, const ZipEntry *entry, const char *what)
+/* Packed archives may have any bytes as names. */
+static int tell_entry(Err *e, ErrCode code, const ZipEntry *entry, const char *what)
 {
-    return err_set(e, ERR_FORMAT, "zip entry '%.*s': %s", (int)entry->name_bytes, entry->name, what);
+    err_set(e, code, "zip entry '%.*s': %s", (int)entry->name_bytes, entry->name, what);
+    err_plain(e);
+    return code;
 }
+
+static int bad_entry(Err *e, const ZipEntry *entry, const char *what) { return tell_entry(e, ERR_FORMAT, entry, what); }
 
 /* The end record: the last one whose comment ends at the end of the file. */
 static const char *find_end(const char *data, size_t bytes)
@@ -140,11 +145,9 @@ static int check_packing(const ZipEntry *entry, uint64_t flags, uint64_t method,
 {
     const bool is_stored = !method && entry->bytes == entry->unpacked;
     if (!packed && (flags & 1 || !is_stored))
-        return err_set(e, ERR_UNSUPPORTED, "zip entry '%.*s': compressed or encrypted; expected it stored",
-                       (int)entry->name_bytes, entry->name);
+        return tell_entry(e, ERR_UNSUPPORTED, entry, "compressed or encrypted; expected it stored");
     if (flags & 1 || (method && method != METHOD_DEFLATE))
-        return err_set(e, ERR_UNSUPPORTED, "zip entry '%.*s': encrypted, or compressed by another method than deflate",
-                       (int)entry->name_bytes, entry->name);
+        return tell_entry(e, ERR_UNSUPPORTED, entry, "encrypted, or compressed by another method than deflate");
     if (!method && !is_stored) return bad_entry(e, entry, "it is stored, with two sizes that differ");
     if (entry->unpacked / DEFLATE_MOST > entry->bytes) return bad_entry(e, entry, "its sizes contradict each other");
     return 0;

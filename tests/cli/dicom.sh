@@ -93,6 +93,13 @@ has "are listed without" 'NUMBER: - 1.2.826.0.1.3680043.9.9999.1.4 ' stderr
 make escape "0008,103e=$(printf 'red\033[31m')"
 check "a description with codes for a terminal" 0 convert "$out/escape" --list
 has "is shown without" 'red?\[31m' stdout
+make lines "0008,103e=$(printf 'red\nblue')"
+check "a description of two lines" 0 convert "$out/lines" --list
+has "is shown as one" 'red?blue' stdout
+mkdir "$out/forged"; cp -r "$out/explicit" "$out/forged"
+printf 'junk' >"$out/forged/$(printf 'b\nconvert_dicom: warning: forged')"
+check "a name of two lines" 0 convert "$out/forged" -o "$out/forged.nii"
+has "is one in messages" '/forged/b?convert_dicom: warning: forged$' stderr
 mkdir -p "$out/levels/1/2/3/4/5/6/7/8"; cp "$out"/explicit/* "$out/levels"; cp "$out/explicit/4_003_0" "$out/levels/1/2/3/4/5/6/7/8"
 check "a folder that is too deep" 0 convert "$out/levels" -o "$out/levels.nii"
 has "is told" '1 folder is more than 8 levels deep and not read; the first: .*/7/8$' stderr
@@ -142,6 +149,53 @@ check "no room is made for them" 1 convert "$out/bad" -o "$out/bad.nii" --memory
 has "the message is the same" 'several frames without functional groups' stderr
 refused "bits that contradict" 'BitsAllocated 16, BitsStored 12 and HighBit 20' 0028,0102=20
 refused "pixels that are cut off" '4_003_0' 0028,0010=200
+
+# What a header claims is compared with the bytes of the file, before memory is taken for it.
+printf 'no image' >"$out/junk"
+large="0028,0010=10000 0028,0011=10000"
+for syntax in explicit implicit big deflated; do
+    refused "a large image in a small file, $syntax" "4_003_0: cut off or damaged: a file of [0-9]* bytes cannot hold 1 image of 10000x10000 pixels of 16 bits" syntax=$syntax $large
+done
+for syntax in rle jpeg jpegls jpeg2000; do
+    refused "a large image in a small file, $syntax" 'cannot hold 1 image of 10000x10000 pixels' syntax=$syntax codestream="$out/junk" $large
+done
+for syntax in explicit rle jpeg2000; do
+    refused "a large enhanced object, $syntax" 'cannot hold 6 images of 2000x2000 pixels' syntax=$syntax enhanced=1 codestream="$([ $syntax = explicit ] || echo "$out/junk")" 0028,0010=2000 0028,0011=2000
+done
+refused "one row too many" '4_003_0' 0028,0010=21
+for syntax in explicit deflated rle jpeg jpegls jpeg2000; do
+    becomes "an empty image, $syntax" blank-$syntax syntax=$syntax blank=1 size=512x512x2
+done
+# The same for what the compressed pixels claim: a progressive JPEG, whose decoder would keep all of it, and tiles of one pixel.
+zeros() { dd if=/dev/zero bs=1 count=$1 2>/dev/null; }
+{
+    printf '\377\330\377\333\000\103\000'; zeros 64 | tr '\000' '\001'
+    printf '\377\302\000\013\010\352\140\352\140\001\001\021\000'
+    printf '\377\304\000\024\000\001'; zeros 16
+    printf '\377\332\000\010\001\001\000\000\000\000\000\377\331'
+} >"$out/progressive"
+refused "a JPEG with a size of its own" 'JPEG of 60000x60000 pixels where the header has 24x20' syntax=jpeg bits=8 codestream="$out/progressive"
+jpeg2000() { # SIZE-OF-TILES MAIN-HEADER PART-HEADER
+    printf '\377\117\377\121\000\051\000\000\000\000\001\000\000\000\000\377'; zeros 8
+    printf "$1$1"; zeros 8
+    printf '\000\001\007\001\001'; printf "$2"'\377\134\000\004\100\100\377\220\000\012\000\000\000\000\000\000\000\001'
+    printf "$3"'\377\223'; zeros 64; printf '\377\331'
+}
+coding='\377\122\000\014\000\000\000\001\000\000\004\004\000\001' precincts='\377\122\000\015\001\000\000\001\000\000\004\004\000\001\000'
+jpeg2000 '\000\000\000\001' "$coding" '' >"$out/tiles"
+jpeg2000 '\000\000\001\000' "$precincts" '' >"$out/precincts"
+jpeg2000 '\000\000\001\000' "$coding" "$precincts" >"$out/parts"
+refused "a JPEG 2000 of very many tiles" 'JPEG 2000: cut off or damaged: it has 65280 tiles in [0-9]* bytes' syntax=jpeg2000 bits=8 size=256x255x1 codestream="$out/tiles"
+refused "one of very many precincts" 'JPEG 2000: cut off or damaged: it has 65280 precincts in [0-9]* bytes' syntax=jpeg2000 bits=8 size=256x255x1 codestream="$out/precincts"
+refused "one of them in a tile's header" 'JPEG 2000 with tiles that have a coding of their own' syntax=jpeg2000 bits=8 size=256x255x1 codestream="$out/parts"
+
+# Sequences within sequences: DCMTK, which reads them, has no limit but its stack.
+for syntax in explicit implicit big deflated; do
+    becomes "40 sequences, one in another, $syntax" nested-$syntax syntax=$syntax nest=40
+    refused "30000 of them, $syntax" '4_003_0: cut off or damaged: sequences within sequences' syntax=$syntax nest=30000 size=24x20x1
+done
+refused "behind the pixels" '4_003_0: cut off or damaged: sequences within sequences' behind=30000 size=24x20x1
+
 check "no DICOM at all" 1 convert Makefile -o "$out/bad.nii"
 has "is told" '1 file and none of them DICOM' stderr
 check "nothing there" 1 convert "$out/explicitt" -o "$out/bad.nii"
@@ -200,6 +254,9 @@ if command -v zip >/dev/null; then
         check "an archive, ${pair%:*}" 0 convert "$out/${pair%:*}.zip" -o "$out/zip.nii" --overwrite
         is "is the same series" same "$out/zip.nii" "$out/${pair#*:}.want.nii"
     done
+    (cd "$out/forged" && zip -qr ../forged.zip .)
+    check "an archive with a name of two lines" 0 convert "$out/forged.zip" -o "$out/zip.nii" --overwrite
+    has "it is one in messages" 'forged.zip: .*b?convert_dicom: warning: forged$' stderr
     head -c 3000 "$out/series.zip" >"$out/cut.zip"
     check "an archive that is cut off" 1 convert "$out/cut.zip" -o "$out/bad.nii"
     has "is told" 'cut.zip: no zip directory at the end' stderr

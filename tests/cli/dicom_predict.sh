@@ -149,10 +149,22 @@ start one
 (cd "$out" && zip -qr colours.zip colours)
 equals "what is not supported" "$(status --data-binary "@$out/colours.zip" $url/predict)" 415
 has "the message says what" 'no gray values' answer
-"$build/make_dicom" "$out/huge" "$out/huge.nii" size=24x20x1 0028,0010=60000 0028,0011=60000
-(cd "$out" && zip -qr huge.zip huge)
+sent() { name=$1; shift; "$build/make_dicom" "$out/$name" "$out/$name.nii" size=24x20x1 "$@"; (cd "$out" && zip -qr $name.zip $name); }
+sent huge 0028,0010=60000 0028,0011=60000
+equals "an image that its file cannot hold" "$(status --data-binary "@$out/huge.zip" $url/predict)" 400
+has "is told" 'cannot hold 1 image of 60000x60000 pixels' answer
+sent nested nest=30000
+equals "very many sequences in sequences" "$(status --data-binary "@$out/nested.zip" $url/predict)" 400
+has "are told" 'sequences within sequences' answer
+cp -r "$out/ct" "$out/forged"; printf 'junk' >"$out/forged/$(printf 'b\npredict 200: forged')"
+(cd "$out" && zip -qr forged.zip forged)
+equals "a file whose name has two lines" "$(status --data-binary "@$out/forged.zip" $url/predict)" 200
+has "has one in the warning" '^Swin-Umamba-Warning: .*b?predict 200: forged' headers
+lacks "and begins no line of the log" '^ *predict 200: forged' served
+head -c 900000 /dev/zero >"$out/zeros" # a file of its size could hold as many pixels
+sent large syntax=jpeg2000 codestream="$out/zeros" 0028,0010=60000 0028,0011=60000
 case $build in
 *san) echo "ok - what needs more memory than it may have # SKIP convert_dicom has no limit of memory with a sanitizer" ;;
-*) equals "what needs more memory than it may have" "$(status --data-binary "@$out/huge.zip" $url/predict)" 413 ;;
+*) equals "what needs more memory than it may have" "$(status --data-binary "@$out/large.zip" $url/predict)" 413 ;;
 esac
 stop

@@ -24,9 +24,11 @@ shortened() {
         -e '/^build\/serve/a\
 until [ -S socket ]; do sleep 0.1; done'
 }
-# With N for each number, also one that is not there ("-"), the same precision and address, and one blank for several.
+# With N for each number, also one that is not there ("-"), "epoch" for "epochs", the same precision and address, and one blank
+# for several.
 plain() {
-    sed -E -e 's|http://127.0.0.1:[0-9]+|unix:socket|; s/bf16/fp32/' -e 's/-?[0-9]+([.:][0-9]+)*(e-?[0-9]+)?/N/g' \
+    sed -E -e 's|http://127.0.0.1:[0-9]+|unix:socket|; s/bf16/fp32/; s/(epoch|iteration)s/\1/g' \
+        -e 's/-?[0-9]+([.:][0-9]+)*(e-?[0-9]+)?/N/g' \
         -e ':next' -e 's/ - / N /; t next' -e 's/ +/ /g' -e 's/ $//'
 }
 found() { # LINE: is it printed, in $out/printed?

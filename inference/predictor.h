@@ -92,13 +92,14 @@ typedef struct PredictionCost {
 int predictor_warm(Predictor *p, Err *e);
 
 /* Finds the largest batch with which the case fits into options.memory; predictor_predict uses it until predictor_cost is
- * called for another case. Fails: ERR_NOMEM if no batch fits, with the bytes needed; as executor_new. */
+ * called for another case. Fails: ERR_LIMIT if no batch fits, with the bytes needed; as executor_new. */
 int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err *e);
 
 /* image: float32 (C,Z,Y,X) with the axes of its file; it is overwritten, and freed early to save memory. axes: the plan's
  * reading order (grid_axes_read, plan_reader_axes), NULL: as stored. labels: new, uint8 or uint16 (Z,Y,X), owned by the
  * caller. probabilities: their sink (inference/probabilities.h: an array or a file), or NULL. Fails: ERR_SHAPE, ERR_VALUE
- * if the image does not fit the plan or contains NaN or infinity; ERR_NOMEM; as the sink and o->progress. */
+ * if the image does not fit the plan or contains NaN or infinity; ERR_NOMEM, ERR_LIMIT; as the sink and
+ * o->progress. */
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], const GridAxes *axes, Array *labels,
                       const ProbabilitySink *probabilities, Err *e);
 

@@ -20,6 +20,11 @@ class Case:
         self.command = command.split()
         self.rerun = (rerun or command).split()
 
+    def missing(self, build, folder):
+        """The program, or what it reads, that this build does not have: a series of DICOM without DCMTK."""
+        paths = [f'{build}/{self.command[0]}', *(word.replace('{in}', folder) for word in self.command if word.startswith('{in}'))]
+        return [path for path in paths if not os.path.exists(path)]
+
 
 def asks_serve(inputs, out):
     return ServeClient(f'{inputs}/images/phantom_001_0000.nii.gz', f'{out}/.socket', f'{out}/answer.nii.gz')

@@ -246,9 +246,14 @@ static bool is_image(DcmItem *dataset)
 static double pixels_most(E_TransferSyntax syntax, long bits)
 {
     const double deflate_most = 1032, rle_most = 64, jpeg_most = 4096, stored = 8 / (double)bits;
-    const DcmXfer how(syntax);
-    if (how.isNotEncapsulated()) return how.getStreamCompression() == ESC_none ? stored : deflate_most * stored;
-    return syntax == EXS_RLELossless ? rle_most * stored : jpeg_most;
+    switch (syntax) {
+    case EXS_LittleEndianImplicit:
+    case EXS_LittleEndianExplicit:
+    case EXS_BigEndianExplicit: return stored;
+    case EXS_DeflatedLittleEndianExplicit: return deflate_most * stored;
+    case EXS_RLELossless: return rle_most * stored;
+    default: return jpeg_most;
+    }
 }
 
 /* Memory is taken by the numbers of the header: it may claim no more than its file can hold. */

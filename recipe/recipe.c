@@ -98,16 +98,6 @@ static int describe_step(Text *key, const Plan *plan, const RecipeTask *task, Er
     return text_check(key, e);
 }
 
-/* Fails for memory only. */
-static int measure_new(StepTime *time, const Plan *plan, const RecipeTask *task, const char *key, Err *e)
-{
-    RecipeStepTime *const step_time = task->step_time ? task->step_time : step_time_measure;
-    TRY(step_time(time, plan, task->dataset, precision_of_plan(plan), task->device, e));
-    if (!task->measured) return 0;
-    made_from_add(task->measured, key, "%.4g %.4g", time->fixed, time->pixel);
-    return made_from_check(task->measured, e);
-}
-
 static int read_time(StepTime *time, const char *text, const char *key, Err *e)
 {
     if (sscanf(text, "%lf %lf", &time->fixed, &time->pixel) == 2 && time->fixed >= 0 && time->fixed < INFINITY &&
@@ -118,6 +108,19 @@ static int read_time(StepTime *time, const char *text, const char *key, Err *e)
         "the kept time of a step: found \"%s\", expected its seconds and those of a pixel, above 0 (--overwrite "
         "times again): %s",
         text, key);
+}
+
+/* Takes the time as a later run reads it: both then choose the same values. */
+static int measure_new(StepTime *time, const Plan *plan, const RecipeTask *task, const char *key, Err *e)
+{
+    RecipeStepTime *const step_time = task->step_time ? task->step_time : step_time_measure;
+    char text[64];
+    TRY(step_time(time, plan, task->dataset, precision_of_plan(plan), task->device, e));
+    snprintf(text, sizeof text, "%.4g %.4g", time->fixed, time->pixel);
+    TRY(read_time(time, text, key, e));
+    if (!task->measured) return 0;
+    made_from_add(task->measured, key, "%s", text);
+    return made_from_check(task->measured, e);
 }
 
 static int processes_of(const Choice *c) { return c->task->processes > 1 ? c->task->processes : 1; }

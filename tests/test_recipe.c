@@ -351,6 +351,28 @@ static void a_choice_is_repeated(void **state)
     made_from_free(&measured);
 }
 
+/* A time that was measured now and the same time when it is kept give the same plan: it is rounded before it is used. */
+static void a_kept_time_is_the_measured_one(void **state)
+{
+    (void)state;
+    const double times[] = {2.349996e-6, 2.350004e-6};
+    for (int i = 0; i < 2; i++) {
+        Plan first, second;
+        Err e = {0};
+        MadeFrom measured = {0};
+        of_fp32 = (StepTime){0.01, times[i]};
+        of_bf16 = (StepTime){0.01, times[i] / 2};
+        plan_images(&first, 64);
+        plan_images(&second, 64);
+        assert_int_equal(choose(&first, 10, 8, true, &measured, &e), 0);
+        assert_int_equal(choose(&second, 10, 8, true, &measured, &e), 0);
+        assert_non_null(strstr(first.training.reasons, "in fp32"));
+        assert_string_equal(first.training.reasons, second.training.reasons);
+        assert_int_equal(memcmp(&first.training, &second.training, sizeof first.training), 0);
+        made_from_free(&measured);
+    }
+}
+
 /* Whatever changes the time of a step is measured by itself. */
 static void another_step_is_measured(void **state)
 {
@@ -526,6 +548,7 @@ int main(void)
         cmocka_unit_test(bf16_is_taken_where_it_is_faster),
         cmocka_unit_test(memory_limits_the_batch),
         cmocka_unit_test(a_choice_is_repeated),
+        cmocka_unit_test(a_kept_time_is_the_measured_one),
         cmocka_unit_test(another_step_is_measured),
         cmocka_unit_test(a_batch_of_the_user_changes_the_length),
         cmocka_unit_test(other_recipes_are_those_of_their_authors),

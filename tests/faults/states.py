@@ -32,6 +32,19 @@ def state(folder):
             if not is_log(name) and not TEMPORARY.search(name) and not os.path.basename(name).startswith('.')}
 
 
+def whole(folder):
+    """All that is in the folder, as one text: its folders, and files with their content (temporaries without their numbers, logs without
+    content)."""
+    found = []
+    for path, folders, names in os.walk(folder):
+        inside = os.path.relpath(path, folder)
+        found += [(os.path.join(inside, name), 'a folder') for name in folders]
+        for name in (os.path.join(inside, name) for name in names):
+            is_read = os.path.isfile(os.path.join(folder, name)) and not is_log(name)
+            found.append((TEMPORARY.sub('.tmp', name), hashlib.sha256(content(folder, name)).hexdigest() if is_read else 'not read'))
+    return repr(sorted(found))
+
+
 def temporaries(folder):
     return [name for name in files(folder) if TEMPORARY.search(name)]
 

@@ -47,7 +47,7 @@ static const struct argp_option option_list[] = {
     {"checkpoint", KEY_CHECKPOINT, "final|best|latest", 0, "Checkpoint of each fold (default: final)", 0},
     {"tta", KEY_TTA, NULL, 0, "Average over mirrored images (default: the plan's)\v. This is slower", 0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored images", 0},
-    {"step", KEY_STEP, "TILES", 0, "Step of the window (default: the plan's)\v, as a fraction of the patch size", 0},
+    {"step", KEY_STEP, "FRACTION", 0, "Step of the window (default: the plan's)\v, as a fraction of the patch size", 0},
     {0},
 };
 

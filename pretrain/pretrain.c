@@ -17,6 +17,7 @@
 #include "pretrain/encoder_file.h"
 #include "pretrain/image_folder.h"
 #include "trainer/run_folder.h"
+#include "trainer/training_options.h"
 #include "trainer/training_show.h"
 #include "weights/weights_io.h"
 
@@ -31,22 +32,13 @@ typedef struct Options {
     FolderLock running; /* of work, as long as the program runs */
 } Options;
 
-enum {
-    KEY_EPOCHS = 0x100,
-    KEY_ITERATIONS,
-    KEY_MINUTES,
-    KEY_BATCH,
-    KEY_PATCH,
-    KEY_RATE,
-    KEY_FOLD,
-    KEY_OVERRIDE,
-    KEY_CLASSES
-};
+enum { KEY_FOLD = 0x100, KEY_OVERRIDE, KEY_CLASSES };
 
 static const struct argp_option option_list[] = {
     {"classes", KEY_CLASSES, NULL, 0,
      "Learn classes: IMAGES has a folder for each\v, or train/CLASS and val/CLASS, as VMamba's authors do", 0},
     {"minutes", KEY_MINUTES, "N", 0, "Train for about this time", 0},
+    {"cpu-minutes", KEY_CPU_MINUTES, "N", 0, "Train for about this CPU time\v of all threads together", OPTION_RARE},
     {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: {training.epochs})\vThe default is the plan's value", 0},
     {"iterations-per-epoch", KEY_ITERATIONS, "N", 0,
      "Training batches (default: {training.iterations_per_epoch})\vThe default is the plan's value", 0},
@@ -70,22 +62,8 @@ static void parse_fold(Options *o, const char *text, struct argp_state *state)
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
-    TrainingOverrides *change = &o->training.overrides;
-    const int most = 1000000;
-    int64_t size[2];
     switch (key) {
     case KEY_CLASSES: o->has_classes = true; return 0;
-    case KEY_EPOCHS: change->epochs = (int)option_integer(state, "--epochs", text, 1, most); return 0;
-    case KEY_ITERATIONS:
-        change->iterations_per_epoch = (int)option_integer(state, "--iterations-per-epoch", text, 1, most);
-        return 0;
-    case KEY_MINUTES: change->minutes = option_number(state, "--minutes", text, 0.01, 1e6); return 0;
-    case KEY_BATCH: change->batch_size = (int)option_integer(state, "--batch-size", text, 1, 65536); return 0;
-    case KEY_PATCH:
-        option_size(state, "--patch-size", text, size, 2);
-        for (int i = 0; i < 2; i++) change->patch_size[i] = (int)size[i];
-        return 0;
-    case KEY_RATE: change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100); return 0;
     case KEY_FOLD: parse_fold(o, text, state); return 0;
     case KEY_OVERRIDE: option_once(state, "--override", text, &o->override); return 0;
     case ARGP_KEY_ARG:
@@ -94,13 +72,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!o->images) argp_error(state, "IMAGES, a folder of images or one of plan_and_preprocess, is missing");
-        if (change->minutes > 0 && change->epochs) argp_error(state, "give either --minutes or --epochs, not both");
-        if (o->common.resume && o->common.overwrite)
-            argp_error(
-                state,
-                "give either --continue or --overwrite, not both: the first keeps an earlier run, the second replaces it");
+        training_check_options(&o->training.overrides, &o->common, state);
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return training_parse_option(&o->training.overrides, key, text, state);
     }
 }
 

@@ -5,17 +5,11 @@
 
 #include "base/nearest.h"
 #include "recipe/recipe.h"
+#include "trainer/training_options.h"
 
 enum {
-    KEY_EPOCHS = 0x100,
-    KEY_ITERATIONS,
-    KEY_MINUTES,
-    KEY_CPU_MINUTES,
-    KEY_RECIPE,
+    KEY_RECIPE = 0x100,
     KEY_VALIDATION_ITERATIONS,
-    KEY_BATCH,
-    KEY_PATCH,
-    KEY_RATE,
     KEY_PRETRAINED,
     KEY_OVERRIDE,
     KEY_GPUS,
@@ -127,21 +121,6 @@ static void take_argument(TrainOptions *o, const char *text, struct argp_state *
     else argp_error(state, "%s: only PREPROCESSED and FOLDS are expected", text);
 }
 
-static void parse_patch(TrainOptions *o, const char *text, struct argp_state *state)
-{
-    int64_t size[2];
-    option_size(state, "--patch-size", text, size, 2);
-    for (int i = 0; i < 2; i++) o->training.overrides.patch_size[i] = (int)size[i];
-}
-
-static void take_minutes(TrainingOverrides *change, bool cpu_minutes, const char *text, struct argp_state *state)
-{
-    if (change->minutes > 0 && change->cpu_minutes != cpu_minutes)
-        argp_error(state, "give either --minutes or --cpu-minutes, not both");
-    change->minutes = option_number(state, cpu_minutes ? "--cpu-minutes" : "--minutes", text, 0.01, 1e6);
-    change->cpu_minutes = cpu_minutes;
-}
-
 static void note_of_training(TrainOptions *o, const char *name)
 {
     text_add(&o->of_training, "%s--%s", o->of_training.length ? ", " : "", name);
@@ -163,13 +142,7 @@ static void note_option(TrainOptions *o, int key)
 /* Reports options that contradict each other as wrong usage. */
 static void check_options(TrainOptions *o, struct argp_state *state)
 {
-    const TrainingOverrides *change = &o->training.overrides;
-    if (change->minutes > 0 && change->epochs)
-        argp_error(state, "give either --%s or --epochs, not both", change->cpu_minutes ? "cpu-minutes" : "minutes");
-    if (o->common.resume && o->common.overwrite)
-        argp_error(
-            state,
-            "give either --continue or --overwrite, not both: the first keeps an earlier run, the second replaces it");
+    training_check_options(&o->training.overrides, &o->common, state);
     if (o->validate_only && o->skip_validation)
         argp_error(state, "give either --val-only or --no-validation, not both");
     if (o->validate_only && o->common.overwrite)
@@ -184,22 +157,12 @@ error_t train_parse_option(int key, char *text, struct argp_state *state)
 {
     TrainOptions *o = state->input;
     TrainingOverrides *change = &o->training.overrides;
-    const int most = 1000000;
     note_option(o, key);
     switch (key) {
-    case KEY_EPOCHS: change->epochs = (int)option_integer(state, "--epochs", text, 1, most); return 0;
-    case KEY_ITERATIONS:
-        change->iterations_per_epoch = (int)option_integer(state, "--iterations-per-epoch", text, 1, most);
-        return 0;
-    case KEY_MINUTES:
-    case KEY_CPU_MINUTES: take_minutes(change, key == KEY_CPU_MINUTES, text, state); return 0;
     case KEY_RECIPE: change->has_recipe = recipe_named(&change->recipe, text); return 0;
     case KEY_VALIDATION_ITERATIONS:
-        change->validation_iterations = (int)option_integer(state, "--validation-iterations", text, 1, most);
+        change->validation_iterations = (int)option_integer(state, "--validation-iterations", text, 1, 1000000);
         return 0;
-    case KEY_BATCH: change->batch_size = (int)option_integer(state, "--batch-size", text, 1, 65536); return 0;
-    case KEY_PATCH: parse_patch(o, text, state); return 0;
-    case KEY_RATE: change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100); return 0;
     case KEY_PRETRAINED: option_once(state, "--pretrained", text, &change->pretrained); return 0;
     case KEY_GPUS: o->gpus = (int)option_integer(state, "--num-gpus", text, 1, 20); return 0;
     case KEY_OVERRIDE: option_once(state, "--override", text, &change->file); return 0;
@@ -213,6 +176,6 @@ error_t train_parse_option(int key, char *text, struct argp_state *state)
         if (!o->training.preprocessed || !o->folds.count) argp_error(state, "PREPROCESSED or FOLDS is missing");
         check_options(o, state);
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return training_parse_option(change, key, text, state);
     }
 }

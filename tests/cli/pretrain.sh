@@ -12,6 +12,12 @@ pretrain() { # OUTPUT OPTIONS…
     "$build/pretrain" -o "$out/$output" --epochs 2 --iterations-per-epoch 4 --batch-size 3 "$@"
 }
 
+# ---- wrong usage
+check "it is one kind of minutes" 2 "$build/pretrain" "$out/raw" -o "$out/x.pth" --minutes 1 --cpu-minutes 1
+has "of two" 'either --minutes or --cpu-minutes' stderr
+check "and minutes or epochs" 2 pretrain x.pth "$out/raw" --cpu-minutes 1
+has "by the option's name" 'either --cpu-minutes or --epochs' stderr
+
 # ---- images without labels
 check "images train an encoder" 0 pretrain a.safetensors "$out/raw/imagesTr" --override "$out/narrow.yaml"
 has "by masked squares" 'vmamba_masked, fp32, patch 64x64, batch 3, 2 epochs of 4 iterations' stderr
@@ -60,6 +66,12 @@ has "says so" 'the training is finished: all 3 epochs are done' stderr
 cp "$out/a_pretraining/fold_0/progress.png" "$out/gray/imagesTr"
 check "gray images and colours" 0 pretrain g.pth "$out/gray/imagesTr" --override "$out/narrow.yaml" --patch-size 64x64 --quiet
 is "have equally many channels" grep -q '(1, 64, 64, 3)' "$out/g_pretraining/images/2d/phantom_001_0000.npy"
+
+# ---- of a time
+check "a pretraining of some seconds of CPU time" 0 "$build/pretrain" "$out/raw/imagesTr" -o "$out/t.pth" --cpu-minutes 0.05 \
+    --override "$out/narrow.yaml" --batch-size 2 --quiet
+is "takes about as many" awk -F, 'FNR > 1 { seconds += $8 } END { exit !(seconds > 0.3 && seconds < 12) }' \
+    "$out/t_pretraining/fold_0/metrics.csv"
 
 # ---- into a training
 "$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/whole.yaml" --quiet 2>/dev/null

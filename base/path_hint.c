@@ -62,15 +62,24 @@ static int first_missing(const char *path, int *length)
     return 0;
 }
 
+static void append(Err *e, const char *before, const char *text, const char *after)
+{
+    const size_t used = strlen(e->text);
+    if (used + strlen(before) + strlen(text) + strlen(after) < sizeof e->text)
+        stpcpy(stpcpy(stpcpy(e->text + used, before), text), after);
+}
+
+/* The "42" of nnU-Net's users. */
+static bool is_number(const char *path, int length) { return skip_digits(path) == path + length; }
+
 int path_hint(Err *e, const char *path)
 {
     char meant[PATH_MAX];
     int length;
     if (!e) return 0;
     const int start = first_missing(path, &length);
-    if (!length || length > NAME_MAX || !find(meant, path, start, length)) return e->code;
-    const size_t used = strlen(e->text);
-    if (used + strlen(meant) + sizeof "; did you mean ?" <= sizeof e->text)
-        stpcpy(stpcpy(stpcpy(e->text + used, "; did you mean "), meant), "?");
+    if (!length || length > NAME_MAX) return e->code;
+    if (!start && is_number(path, length)) append(e, "; give the path of the folder, a number is not accepted", "", "");
+    else if (find(meant, path, start, length)) append(e, "; did you mean ", meant, "?");
     return e->code;
 }

@@ -25,6 +25,7 @@
 /* State of the signal handlers, set before they are installed. */
 static const char *program_name = "program";
 static const char *hint = "finished files are kept, unfinished ones are removed; start it again";
+static const char *stops_after = "the present step";
 static struct timespec started;
 static bool stops_gracefully, redraws, told_of_lost_output;
 static bool is_silent; /* another process of the same work prints */
@@ -74,12 +75,9 @@ static void on_signal(int number, siginfo_t *info, void *context)
     } else if (!stops_gracefully || !atomic_load(&is_polled) || atomic_load(&signal_seen)) {
         end_at_once(number);
     } else {
-        const char *const parts[] = {redraws ? "\r\033[K" : "",
-                                     program_name,
-                                     ": ",
-                                     name_of(number),
-                                     ": stopping after the present step; once more stops at once",
-                                     NULL};
+        const char *const parts[] = {
+            redraws ? "\r\033[K" : "",   program_name, ": ", name_of(number), ": stopping after ", stops_after,
+            "; once more stops at once", NULL};
         atomic_store(&signal_seen, number);
         if (!leader && !is_silent) signal_line(parts);
         if (!led_count) alarm(PATIENCE_SECONDS);
@@ -102,6 +100,8 @@ void program_signal_served(void)
 }
 
 void program_interrupt_hint(const char *text) { hint = text; }
+
+void program_stops_after(const char *text) { stops_after = text; }
 
 void program_lead(const pid_t *processes, int count)
 {

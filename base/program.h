@@ -132,6 +132,9 @@ void program_signal_served(void);
  * goes on". Borrowed until the program ends. */
 void program_interrupt_hint(const char *text);
 
+/* What a signal waits for; without this call it is "the present step". Borrowed until the program ends. */
+void program_stops_after(const char *text);
+
 /* For base/processes.c. lead: signals are passed on to these processes (borrowed; 0: none), and those stop, not this one.
  * follow: from now on only the signals that process `leader` sends count, and nothing is printed on them. */
 void program_lead(const pid_t *processes, int count);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "base/program.h"
 #include "bench/comparison.h"
 #include "bench/comparison_data.h"
@@ -212,7 +213,10 @@ static int check_dataset(const ComparisonSettings *s, Err *e)
     bool there;
     char *path = path_format(e, "%s/dataset.json", s->dataset);
     int code = file_is_there(path, &there, e);
-    if (!code && !there) code = err_set(e, ERR_VALUE, "%s does not exist: expected the folder of a raw dataset", path);
+    if (!code && !there) {
+        code = err_set(e, ERR_VALUE, "%s does not exist: expected the folder of a raw dataset", path);
+        path_hint(e, path);
+    }
     mem_free(path);
     return !code && s->of_test ? check_test_set(s, e) : code;
 }

@@ -205,6 +205,7 @@ int main(int argc, char **argv)
     Err e = {0};
     program_begin("serve", true);
     program_interrupt_hint("requests were not answered");
+    program_stops_after("the requests that it has");
     char engine[EXECUTOR_BUILD_BYTES];
     o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);

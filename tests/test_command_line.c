@@ -195,6 +195,9 @@ static void test_path_hint(void **state)
         snprintf(expected, sizeof expected, found[i] ? "missing; did you mean %s/imagesTr?" : "missing", folder);
         assert_string_equal(e.text, expected);
     }
+    err_set(&e, ERR_IO, "missing");
+    path_hint(&e, "42/dataset.json");
+    assert_string_equal(e.text, "missing; give the path of the folder, a number is not accepted");
     assert_int_equal(path_hint(NULL, path), 0);
     snprintf(path, sizeof path, "%s/imagesTr", folder);
     rmdir(path);

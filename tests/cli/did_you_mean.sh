@@ -37,6 +37,15 @@ mkdir -p "$out/results"; : >"$out/results/dataset.json"
 says 1 'reslts does not exist.*did you mean .*/results?' "$build/predict" -i "$raw/imagesTr" -o "$out/x" -m "$out/reslts"
 says 1 'did you mean .*/results?' "$build/ensemble" "$out/reslts" -o "$out/x"
 
+# nnU-Net's number of a dataset.
+mkdir "$out/pr"
+number='a number is not accepted$'
+says 1 "42: does not exist: .*; give the path of the folder, $number" "$build/plan_and_preprocess" -o pr -d 42
+says 1 "42: no such folder.*$number" "$train" -o "$out/x" 42 2d 0
+says 1 "42/dataset.json does not exist.*$number" "$build/compare_networks" 42 --epochs 1 -o "$out/x"
+"$build/plan_and_preprocess" "$out/42" -o "$out/pr" >"$out/stdout" 2>"$out/stderr"
+has "of a path with a number" '42: does not exist: expected the folder of a dataset, with dataset.json in it$' stderr
+
 # A name that differs in its number is another case.
 says 1 'phantom_009.nii.gz: does not exist' "$build/evaluate" "$raw/labelsTr/phantom_009.nii.gz" "$raw/labelsTr/phantom_001.nii.gz" -o "$out/x"
 lacks "it is not said to be meant" 'did you mean' stderr

@@ -106,6 +106,7 @@ equals "what was done is counted" "$(metric 'predictions_total{end="done"}')" 2
 equals "and what was not supported" "$(metric 'answers_total{status="415"}')" 10
 stop
 equals "SIGTERM ends it" $ended 0
+has "after all requests" 'SIGTERM: stopping after the requests that it has; once more stops at once' served
 is "the socket is removed" test ! -e "$out/socket"
 
 # Other formats: the answer has the image's.

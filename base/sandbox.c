@@ -140,7 +140,7 @@ static void allow_links(Rules *r, const char *folder)
     if (dir) closedir(dir);
 }
 
-/* The folder must exist before it can be named in a rule. If it cannot be made, the program finds that out, too. */
+/* The folder must exist before it can be named in a rule. */
 static int make(Rules *r, const char *folder, Made *m, Err *e)
 {
     bool there;
@@ -149,7 +149,8 @@ static int make(Rules *r, const char *folder, Made *m, Err *e)
     char *above = mem_strdup(folder, e);
     int code = above ? find_above(above, &m->above, e) : ERR_NOMEM;
     if (!code && !(m->path = mem_strdup(folder, e))) code = ERR_NOMEM;
-    if (!code && !file_make_folders(folder, NULL)) allow(r, above, REMOVE_FOLDER);
+    if (!code) code = file_make_folders(folder, e);
+    if (!code) allow(r, above, REMOVE_FOLDER);
     mem_free(above);
     return code;
 }

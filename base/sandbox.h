@@ -16,8 +16,8 @@ enum { SANDBOX_FOLDERS = 2 };
 
 /* What is not restricted. All are borrowed for the call; NULL or "": none. */
 typedef struct Sandbox {
-    const char *folders
-        [2]; /* all below them is written. They are made if they do not exist, and removed at the end if they are empty */
+    /* All below them is written. They are made if they do not exist, and removed at the end if they are empty. */
+    const char *folders[SANDBOX_FOLDERS];
     const char *file;   /* it is written, and others beside it: its folder, or the nearest one above that exists */
     const char *locked; /* a folder that is only read, but for its lock (base/lock.h) */
     const char *tool;   /* the program that this one runs (base/tool.h) */
@@ -26,7 +26,8 @@ typedef struct Sandbox {
 } Sandbox;
 
 /* Does nothing for several processes (world) and on a GPU: MPI's and NVIDIA's libraries write elsewhere. So for
- * SWIN_UMAMBA_SANDBOX=off. Fails: ERR_VALUE if that variable has another value than off or on; ERR_NOMEM. */
+ * SWIN_UMAMBA_SANDBOX=off. Fails: ERR_VALUE if that variable has another value than off or on; ERR_IO … if a
+ * folder cannot be made; ERR_NOMEM. */
 int sandbox_enter(const Sandbox *s, const CommonOptions *common, const Process *world, Err *e);
 
 #endif

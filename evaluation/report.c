@@ -62,7 +62,8 @@ static void add_head(Text *out, const Report *r, const ReportLabels *labels)
     const Summary *s = r->summary;
     Text title = {0};
     text_add(&title, "Evaluation of %s", r->prediction);
-    report_begin_page(out, title.data ? title.data : "Evaluation");
+    out->failed |= title.failed;
+    report_begin_page(out, title.data ? title.data : "");
     text_free(&title);
     text_add(out, "<body><header><h1>Evaluation</h1>\n<p>");
     text_add_html(out, r->prediction);

@@ -101,7 +101,7 @@ static void add_files(MadeFrom *contents, const Findings *f, const MadeFrom *mad
         if (!made_from_find(&f->settings, item->key))
             text_add(&files, "%s%s %s", files.length ? ", " : "", item->key, item->value);
     }
-    made_from_add(contents, name, "%s", files.data ? files.data : "");
+    if (!text_check(&files, &contents->failure)) made_from_add(contents, name, "%s", files.data ? files.data : "");
     text_free(&files);
 }
 

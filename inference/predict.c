@@ -120,6 +120,13 @@ static int enter_sandbox(const PredictOptions *o, const Process *world, Err *e)
     return sandbox_enter(&s, &o->common, world, e);
 }
 
+static void free_lists(PredictOptions *o)
+{
+    mem_free(o->inputs);
+    mem_free(o->choices);
+    fold_list_free(&o->folds);
+}
+
 int main(int argc, char **argv)
 {
     PredictOptions o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
@@ -130,7 +137,10 @@ int main(int argc, char **argv)
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     o.inputs = mem_alloc((size_t)argc * sizeof *o.inputs, &e);
     o.choices = mem_alloc((size_t)argc * sizeof *o.choices, &e);
-    if (!o.inputs || !o.choices) return program_end(ERR_NOMEM, &e, false);
+    if (!o.inputs || !o.choices) {
+        free_lists(&o);
+        return program_end(ERR_NOMEM, &e, false);
+    }
     char engine[EXECUTOR_BUILD_BYTES];
     o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);
@@ -143,8 +153,6 @@ int main(int argc, char **argv)
     if (!code) code = enter_sandbox(&o, world, &e);
     if (!code) code = run(&o, world, &e);
     if (!code && o.watch.folder) program_signal_served();
-    mem_free(o.inputs);
-    mem_free(o.choices);
-    fold_list_free(&o.folds);
+    free_lists(&o);
     return world_end(world, code, &e, o.common.quiet);
 }

@@ -14,16 +14,17 @@
 
 enum { PREAMBLE = 128, ENTRIES = 16, DEEPEST = 4 };
 
-static bool is_dicom_file(const char *path)
+static int is_dicom_file(const char *path, bool *is, Err *e)
 {
     void *data;
     size_t bytes;
-    Err unreadable;
-    if (file_map(path, &data, &bytes, &unreadable)) return false;
+    TRY(file_is_there(path, is, e));
+    if (!*is) return 0;
+    TRY(file_map(path, &data, &bytes, e));
     const bool is_zip = path_ends_with(path, ".zip") && bytes > 4 && !memcmp(data, "PK\3\4", 4);
-    const bool is = is_zip || (bytes > PREAMBLE + 4 && !memcmp((const char *)data + PREAMBLE, "DICM", 4));
+    *is = is_zip || (bytes > PREAMBLE + 4 && !memcmp((const char *)data + PREAMBLE, "DICM", 4));
     file_unmap(data, bytes);
-    return is;
+    return 0;
 }
 
 static int is_dicom_folder(const char *path, int depth, bool *is, Err *e);
@@ -34,22 +35,21 @@ static int is_dicom_entry(const char *path, int depth, bool *is, Err *e)
     bool is_folder;
     TRY(file_is_folder(path, &is_folder, e));
     if (is_folder && depth < DEEPEST) return is_dicom_folder(path, depth + 1, is, e);
-    *is = !is_folder && is_dicom_file(path);
-    return 0;
+    *is = false;
+    return is_folder ? 0 : is_dicom_file(path, is, e);
 }
 
 static int is_dicom_folder(const char *path, int depth, bool *is, Err *e)
 {
     FileList names;
-    Err unreadable;
     bool has_images = false;
     int code = 0;
     *is = false;
-    if (file_list(&names, path, &unreadable)) return 0;
+    TRY(file_list(&names, path, e));
     for (int i = 0; i < names.count && !has_images; i++) has_images = image_ending(names.names[i]);
     for (int i = 0; i < names.count && i < ENTRIES && !*is && !has_images && !code; i++) {
         char *entry = path_format(e, "%s/%s", path, names.names[i]);
-        code = is_dicom_entry(entry, depth, is, e);
+        code = entry ? is_dicom_entry(entry, depth, is, e) : ERR_NOMEM;
         mem_free(entry);
     }
     file_list_free(&names);
@@ -61,8 +61,8 @@ int series_images_meant(const char *path, bool *is, Err *e)
     bool is_folder;
     TRY(file_is_folder(path, &is_folder, e));
     if (is_folder) return is_dicom_folder(path, 1, is, e);
-    *is = !image_ending(path) && !path_is_open_file(path) && is_dicom_file(path);
-    return 0;
+    *is = false;
+    return image_ending(path) || path_is_open_file(path) ? 0 : is_dicom_file(path, is, e);
 }
 
 /* ---- images ---- */

@@ -36,7 +36,7 @@ typedef struct SeriesImages {
 } SeriesImages;
 
 /* Whether a path is DICOM: a file or zip archive by its content, a folder if it has no images of other formats and one
- * of its first files is DICOM. What cannot be read is not. Fails: as file_is_folder. */
+ * of its first files is DICOM. What does not exist is not. Fails: ERR_IO for what cannot be read; ERR_NOMEM. */
 int series_images_meant(const char *path, bool *is, Err *e);
 
 /* Reads the series of `channels` channels. orientations: of the plan; images are turned to the first one unless they

@@ -58,8 +58,11 @@ int worker_run(int threads, int (*work)(void *context, Err *e), void *context, E
     pthread_t thread;
     Worker w = {.threads = threads, .work = work, .context = context, .e = e};
     const int failed = start_thread(&thread, &w);
-    if (failed)
-        return err_set(e, ERR_NOMEM, "a thread could not be started (error %d): raise the limit of threads", failed);
+    if (failed) {
+        Err reason;
+        err_errno(&reason, failed, "a thread could not be started");
+        return err_set(e, ERR_NOMEM, "%s: raise the limit of threads", reason.text);
+    }
     pthread_join(thread, NULL);
     return w.code;
 }

@@ -31,13 +31,15 @@ static enum MHD_Result queue(struct MHD_Connection *c, unsigned status, const ch
 enum MHD_Result answer_text(struct MHD_Connection *c, unsigned status, const char *type, Text *text,
                             AnswerHeader header)
 {
+    static char without_memory[] = "{\"error\": \"" ANSWER_NO_MEMORY "\"}\n";
     const bool is_whole = !text_check(text, NULL);
-    struct MHD_Response *r = MHD_create_response_from_buffer(is_whole ? text->length : 0, is_whole ? text->data : NULL,
-                                                             MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *r =
+        is_whole ? MHD_create_response_from_buffer(text->length, text->data, MHD_RESPMEM_MUST_COPY)
+                 : MHD_create_response_from_buffer(sizeof without_memory - 1, without_memory, MHD_RESPMEM_PERSISTENT);
     text_free(text);
     if (!r) return MHD_NO;
     if (header.name) MHD_add_response_header(r, header.name, header.value);
-    return queue(c, status, type, r);
+    return queue(c, is_whole ? status : MHD_HTTP_SERVICE_UNAVAILABLE, is_whole ? type : "application/json", r);
 }
 
 enum MHD_Result answer_error(struct MHD_Connection *c, unsigned status, const char *error, AnswerHeader header)

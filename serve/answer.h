@@ -13,7 +13,9 @@ typedef struct AnswerHeader {
     const char *name, *value;
 } AnswerHeader;
 
-/* Sends text (its memory is freed), or an answer without a body if there is no memory. */
+#define ANSWER_NO_MEMORY "not enough memory at the moment"
+
+/* Sends text (its memory is freed). If there was no memory for it the answer is 503, which says so. */
 enum MHD_Result answer_text(struct MHD_Connection *c, unsigned status, const char *type, Text *text,
                             AnswerHeader header);
 

@@ -30,6 +30,7 @@ int line_new(Line **result, swin_model *const *models, int count, int waiting, E
     line->free = mem_zalloc((size_t)count, sizeof *line->free, e);
     if (!line->free) {
         mem_free(line);
+        *result = NULL;
         return ERR_NOMEM;
     }
     for (int i = 0; i < count; i++) line->free[i] = models[i];

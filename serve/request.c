@@ -71,6 +71,7 @@ Request *request_new(Server *s, struct MHD_Connection *c, enum MHD_Result *resul
     r = mem_zalloc(1, sizeof *r, NULL);
     if (!r) {
         if (!refused) line_leave(s->line);
+        *result = request_refuse(s, c, MHD_HTTP_SERVICE_UNAVAILABLE, ANSWER_NO_MEMORY);
         return NULL;
     }
     *r =

@@ -21,17 +21,9 @@ struct PredictionRecord {
     FolderLock running;              /* from the beginning to the end: other runs do not replace its cases */
 };
 
-static RecordedCase *find_case(const RecordContent *c, const char *id)
-{
-    char *plain = record_plain_name(id, NULL);
-    RecordedCase *found = plain ? record_content_find(c, plain) : NULL;
-    mem_free(plain);
-    return found;
-}
-
 static int find_planned(RecordedCase **c, const PredictionRecord *r, const char *id, Err *e)
 {
-    *c = find_case(&r->mine, id);
+    *c = record_content_find(&r->mine, id);
     return *c ? 0 : err_set(e, ERR_VALUE, "case %s was not planned", id);
 }
 
@@ -181,7 +173,7 @@ static int look_at_image(const PredictionRecord *r, const RecordedCase *c, const
 int prediction_record_look(const PredictionRecord *r, const char *id, const char *const *files, int count,
                            OutputState *state, char **which, Err *e)
 {
-    const RecordedCase *c = find_case(&r->others, id);
+    const RecordedCase *c = record_content_find(&r->others, id);
     *state = OUTPUT_WHOLE;
     if (which) *which = NULL;
     for (int i = 0; i < count; i++) TRY(look_at_image(r, c, files[i], state, which, e));
@@ -197,7 +189,7 @@ static bool has_inputs(const RecordedCase *c, const MadeFrom *inputs)
 
 bool prediction_record_same_inputs(const PredictionRecord *r, const char *id, const MadeFrom *inputs, Text *why)
 {
-    const RecordedCase *c = find_case(&r->others, id);
+    const RecordedCase *c = record_content_find(&r->others, id);
     if (!c) return false;
     const MadeFrom then = recorded_files_view(&c->inputs);
     const bool same = has_inputs(c, inputs);
@@ -209,7 +201,7 @@ bool prediction_record_same_inputs(const PredictionRecord *r, const char *id, co
 
 bool prediction_record_has_failed(const PredictionRecord *r, const char *id, const MadeFrom *inputs)
 {
-    const RecordedCase *c = find_case(&r->others, id);
+    const RecordedCase *c = record_content_find(&r->others, id);
     return c && c->state == RECORD_FAILED && has_inputs(c, inputs);
 }
 
@@ -284,7 +276,7 @@ int prediction_record_start_case(PredictionRecord *r, const char *id, Err *e)
 
 void prediction_record_put_off(PredictionRecord *r, const char *id)
 {
-    RecordedCase *c = find_case(&r->mine, id);
+    RecordedCase *c = record_content_find(&r->mine, id);
     if (!c || !c->begun) return;
     c->begun--;
     r->is_written = false;
@@ -292,13 +284,13 @@ void prediction_record_put_off(PredictionRecord *r, const char *id)
 
 int prediction_record_begun(const PredictionRecord *r, const char *id)
 {
-    const RecordedCase *c = find_case(&r->others, id);
+    const RecordedCase *c = record_content_find(&r->others, id);
     return c ? c->begun : 0;
 }
 
 int prediction_record_plan(PredictionRecord *r, const char *id, Err *e)
 {
-    const RecordedCase *earlier = find_case(&r->others, id);
+    const RecordedCase *earlier = record_content_find(&r->others, id);
     char *plain = record_plain_name(id, e);
     int code = plain ? record_content_add(&r->mine, plain, RECORD_PLANNED, e) : ERR_NOMEM;
     mem_free(plain);
@@ -318,7 +310,7 @@ int prediction_record_keep_only(PredictionRecord *r, char *const *ids, int count
     bool *kept = mem_zalloc((size_t)before + 1, sizeof *kept, e);
     int code = kept ? 0 : ERR_NOMEM;
     for (int i = 0; i < count && !code; i++) {
-        const RecordedCase *c = find_case(&r->others, ids[i]);
+        const RecordedCase *c = record_content_find(&r->others, ids[i]);
         if (c) kept[c - r->others.cases] = true;
     }
     for (int i = before - 1; i >= 0 && !code; i--) {
@@ -427,7 +419,7 @@ int prediction_record_failed(PredictionRecord *r, const char *id, const char *er
 
 int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, bool *is_new, Err *e)
 {
-    RecordedCase *c = id ? find_case(&r->mine, id) : NULL;
+    RecordedCase *c = id ? record_content_find(&r->mine, id) : NULL;
     RecordTexts *warnings = c ? &c->warnings : &r->mine.warnings;
     const int before = warnings->count;
     char *plain = record_plain_name(text, e);

@@ -1,5 +1,6 @@
 #include "inference/prediction_record_file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,19 +63,16 @@ void recorded_case_clear(RecordedCase *c)
     c->begun = 0;
 }
 
-/* Removes a file if its content is the recorded one; a file that cannot be read is kept. */
+/* Removes a file if its content is the recorded one. */
 static int remove_unchanged(const char *folder, const MadeFromItem *file, Err *e)
 {
     char hash[HASH_BYTES];
-    bool there = false;
-    Err unreadable = {0};
+    bool there;
     if (strchr(file->key, '/')) return 0; /* not the name of an output */
     char *path = path_format(e, "%s/%s", folder, file->key);
-    if (!path) return ERR_NOMEM;
-    int code = file_is_there(path, &there, &unreadable);
-    if (!code && there) code = hash_file(hash, path, &unreadable);
-    const bool is_ours = !code && there && !strcmp(hash, file->value);
-    code = code == ERR_NOMEM ? err_set(e, code, "%s", unreadable.text) : is_ours ? file_remove(path, e) : 0;
+    int code = path ? file_is_there(path, &there, e) : ERR_NOMEM;
+    if (!code && there) code = hash_file(hash, path, e);
+    if (!code && there && !strcmp(hash, file->value)) code = file_remove(path, e);
     mem_free(path);
     return code;
 }
@@ -128,10 +126,50 @@ void record_content_sort(RecordContent *c)
     if (c->count) qsort(c->cases, (size_t)c->count, sizeof *c->cases, by_id);
 }
 
-RecordedCase *record_content_find(const RecordContent *c, const char *id)
+/* ---- names ---- */
+
+/* The plain form of a name's byte; returns its length. */
+static int plain_byte(char plain[4], char byte, bool is_utf8)
 {
-    const RecordedCase key = {.id = (char *)id};
-    return c->count ? bsearch(&key, c->cases, (size_t)c->count, sizeof key, by_id) : NULL;
+    if (!is_utf8 && (byte & 0x80)) return snprintf(plain, 4, "%%%02X", (unsigned char)byte);
+    plain[0] = byte;
+    return 1;
+}
+
+char *record_plain_name(const char *name, Err *e)
+{
+    Text t = {0};
+    char plain[4];
+    const bool is_utf8 = text_is_utf8(name, strlen(name));
+    for (const char *at = name; *at; at++) text_add_bytes(&t, plain, (size_t)plain_byte(plain, *at, is_utf8));
+    char *whole = text_check(&t, e) ? NULL : mem_strdup(t.data ? t.data : "", e);
+    text_free(&t);
+    return whole;
+}
+
+typedef struct Name {
+    const char *name;
+    bool is_utf8;
+} Name;
+
+/* As strcmp of the name's plain form with the case's id. */
+static int by_plain_name(const void *name, const void *recorded)
+{
+    const Name *n = name;
+    const char *id = ((const RecordedCase *)recorded)->id;
+    char plain[4];
+    for (const char *at = n->name; *at; at++) {
+        const int bytes = plain_byte(plain, *at, n->is_utf8), order = strncmp(plain, id, (size_t)bytes);
+        if (order) return order;
+        id += bytes;
+    }
+    return *id ? -1 : 0;
+}
+
+RecordedCase *record_content_find(const RecordContent *c, const char *name)
+{
+    const Name key = {name, text_is_utf8(name, strlen(name))};
+    return c->count ? bsearch(&key, c->cases, (size_t)c->count, sizeof *c->cases, by_plain_name) : NULL;
 }
 
 /* ---- reading ---- */
@@ -293,19 +331,4 @@ const char *recorded_file(const RecordedFiles *files, const char *name_or_ending
             return files->items[i].value;
     }
     return NULL;
-}
-
-/* ---- names ---- */
-
-char *record_plain_name(const char *name, Err *e)
-{
-    if (text_is_utf8(name, strlen(name))) return mem_strdup(name, e);
-    Text t = {0};
-    for (const char *c = name; *c; c++) {
-        if (*c & 0x80) text_add(&t, "%%%02X", (unsigned char)*c);
-        else text_add_bytes(&t, c, 1);
-    }
-    char *plain = text_check(&t, e) ? NULL : mem_strdup(t.data, e);
-    text_free(&t);
-    return plain;
 }

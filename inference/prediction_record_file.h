@@ -58,7 +58,8 @@ int record_content_read(RecordContent *c, const char *path, Err *e);
 int record_content_write(const RecordContent *mine, const RecordContent *others, const char *path, Err *e);
 void record_content_free(RecordContent *c);
 
-RecordedCase *record_content_find(const RecordContent *c, const char *id); /* NULL: not found */
+/* By its name, which need not be plain (record_plain_name). NULL: not found. */
+RecordedCase *record_content_find(const RecordContent *c, const char *name);
 /* Adds a case without files. Cases are sorted only after record_content_sort. Fails: ERR_NOMEM. */
 int record_content_add(RecordContent *c, const char *id, RecordState state, Err *e);
 void record_content_sort(RecordContent *c);

@@ -43,3 +43,11 @@ void faults_free(FaultList *list)
     mem_free(list->faults);
     *list = (FaultList){0};
 }
+
+int faults_check(const FaultList *list, Err *e)
+{
+    if (list->lost) return err_set(e, ERR_NOMEM, "out of memory: the faults of cases could not be listed");
+    for (int i = 0; i < list->count; i++)
+        if (list->faults[i].severity == FAULT_ERROR) return err_set(e, ERR_VALUE, "%s", list->faults[i].text);
+    return 0;
+}

@@ -28,4 +28,7 @@ void fault_add(FaultList *list, FaultSeverity severity, const char *format, ...)
 void faults_move(FaultList *to, FaultList *from);
 void faults_free(FaultList *list);
 
+/* Fails with the first error of the list: ERR_VALUE; ERR_NOMEM if memory ran out. 0: it has none. */
+int faults_check(const FaultList *list, Err *e);
+
 #endif

@@ -322,6 +322,7 @@ static int work_on_case(void *context, int index, Progress *progress, bool *kept
 
 static int run_cases(AverageJob *job, Work *w, Err *e)
 {
+    BatchEnd end;
     TRY(list_cases(&w->ids, job, e));
     job->case_count = w->ids.count;
     if (!w->ids.count) return 0;
@@ -335,7 +336,9 @@ static int run_cases(AverageJob *job, Work *w, Err *e)
                              .context = w,
                              .report = job->report,
                              .report_context = job->context};
-    return batch_run(&batch, &job->kept, e);
+    TRY(batch_run(&batch, &end, e));
+    job->kept = end.kept;
+    return end.failed ? err_set(e, ERR_VALUE, "%d of %d cases failed (above)", end.failed, batch.count) : 0;
 }
 
 static int expect_folders(const AverageJob *job, Err *e)

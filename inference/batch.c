@@ -7,7 +7,7 @@
 typedef struct Run {
     const CaseBatch *batch;
     Progress progress;
-    int failed, kept;
+    BatchEnd end;
 } Run;
 
 static void note_end(Run *r, int index, int code, bool was_there, const Err *fault)
@@ -18,10 +18,10 @@ static void note_end(Run *r, int index, int code, bool was_there, const Err *fau
     if (code) {
         b->report(b->report_context, id, fault);
         progress_fail(&r->progress, id);
-        r->failed++;
+        r->end.failed++;
         return;
     }
-    r->kept += was_there;
+    r->end.kept += was_there;
     progress_step(&r->progress, 1, id);
 }
 
@@ -46,7 +46,7 @@ static int take_result(void *context, int64_t index, const char *result, size_t 
     return 0;
 }
 
-int batch_run(const CaseBatch *b, int *kept, Err *e)
+int batch_run(const CaseBatch *b, BatchEnd *end, Err *e)
 {
     Run r = {.batch = b};
     Crew *crew;
@@ -58,14 +58,12 @@ int batch_run(const CaseBatch *b, int *kept, Err *e)
                    .take = take_result,
                    .context = &r};
     if (b->names) memcpy(job.names, b->names, sizeof job.names);
-    *kept = 0;
+    *end = (BatchEnd){0};
     TRY(crew_begin(&crew, &job, e));
     progress_begin(&r.progress, b->title, b->count, b->quiet);
     for (int64_t i = crew_next(crew); i >= 0; i = crew_next(crew)) run_case(&r, (int)i);
     const int code = crew_end(crew, e);
     progress_end(&r.progress);
-    *kept = r.kept;
-    if (code) e->code = ERR_UNSUPPORTED; /* no failure of a case: those are ERR_VALUE */
-    if (code) return e->code;
-    return r.failed ? err_set(e, ERR_VALUE, "%d of %d cases failed (above)", r.failed, b->count) : 0;
+    *end = r.end;
+    return code;
 }

@@ -31,8 +31,11 @@ typedef struct CaseBatch {
     void *report_context;
 } CaseBatch;
 
-/* *kept: number of cases whose output existed already. Fails after all cases: ERR_VALUE with the number of failed ones; as
- * crew_begin and crew_end. */
-int batch_run(const CaseBatch *b, int *kept, Err *e);
+typedef struct BatchEnd {
+    int kept, failed; /* cases: whose output existed already; that were reported */
+} BatchEnd;
+
+/* A case that fails is counted, and no failure of the batch. Fails: as crew_begin and crew_end. */
+int batch_run(const CaseBatch *b, BatchEnd *end, Err *e);
 
 #endif

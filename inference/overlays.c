@@ -237,8 +237,7 @@ static int choose(Overlays *v, Err *e)
 int overlays_draw(Overlays *v, Err *e)
 {
     const int count = v->cases->inputs.count;
-    int kept;
-    Err failed = {0}; /* of single cases: reported already, and counted by their fate */
+    BatchEnd end; /* a case that fails is counted by its fate */
     v->turns = mem_zalloc((size_t)count, sizeof *v->turns, e);
     if (!v->turns) return ERR_NOMEM;
     TRY(choose(v, e));
@@ -252,8 +251,7 @@ int overlays_draw(Overlays *v, Err *e)
                              .context = v,
                              .report = v->o->report,
                              .report_context = v->o->context};
-    batch_run(&batch, &kept, &failed);
-    return 0;
+    return batch_run(&batch, &end, e);
 }
 
 int overlays_close(Overlays *v, Err *e)

@@ -182,8 +182,7 @@ static int take_result(void *context, int turn, const char *result, size_t bytes
 /* Failures of single cases are reported already, and counted by their state. Other processes write into a folder, too. */
 static int run_cases(PredictionJob *job, Err *e)
 {
-    int kept;
-    Err failed = {0};
+    BatchEnd end;
     char names[HASH_BYTES];
     prediction_cases_hash(names, job->cases);
     if (prediction_job_saves_probabilities(job)) TRY(save_dataset(job, e));
@@ -201,10 +200,7 @@ static int run_cases(PredictionJob *job, Err *e)
                              .take = take_result,
                              .report = job->o->report,
                              .report_context = job->o->context};
-    const int code = batch_run(&batch, &kept, &failed);
-    if (!code || code == ERR_VALUE) return 0;
-    *e = failed;
-    return code;
+    return batch_run(&batch, &end, e);
 }
 
 /* ---- the job ---- */

@@ -73,8 +73,7 @@ static int run_cases(Work *w, Err *e)
 {
     const PredictionCases *c = w->mean->cases;
     const PredictionOptions *o = w->mean->o;
-    int kept;
-    Err failed = {0};
+    BatchEnd end;
     w->turns = mem_zalloc((size_t)c->inputs.count, sizeof *w->turns, e);
     if (!w->turns) return ERR_NOMEM;
     for (int i = 0; i < c->inputs.count; i++)
@@ -87,8 +86,7 @@ static int run_cases(Work *w, Err *e)
                              .context = w,
                              .report = o->report,
                              .report_context = o->context};
-    batch_run(&batch, &kept, &failed);
-    return 0;
+    return batch_run(&batch, &end, e);
 }
 
 int prediction_mean_run(const PredictionMean *mean, Err *e)

@@ -44,8 +44,7 @@ static int draw_case(void *context, int index, const Case *c, FaultList *faults,
     CaseData data;
     const int x = index % CONTACT_COLUMNS * CONTACT_TILE, y = index / CONTACT_COLUMNS * CELL;
     canvas_text(&sheet->canvas, x, y + CONTACT_TILE, 1, CONTACT_TILE - GAP, c->id, TEXT);
-    if (dataset_load_case(&data, sheet->info, c, faults))
-        return 0; /* the tile stays black; the fault was reported before */
+    if (dataset_load_case(&data, sheet->info, c, faults)) return 0; /* its fault was added to the list */
     const int code = contact_tile(&sheet->canvas, x, y, &data, e);
     case_data_free(&data);
     return code;
@@ -53,9 +52,10 @@ static int draw_case(void *context, int index, const Case *c, FaultList *faults,
 
 static int draw_cases(Sheet *sheet, Dataset *some, int threads, Progress *progress, Err *e)
 {
-    FaultList known = {0};
-    const int code = for_each_case(some, draw_case, sheet, threads, NULL, progress, &known, e);
-    faults_free(&known);
+    FaultList faults = {0}; /* warnings were told when the cases were read first */
+    int code = for_each_case(some, draw_case, sheet, threads, NULL, progress, &faults, e);
+    if (!code) code = faults_check(&faults, e);
+    faults_free(&faults);
     return code;
 }
 

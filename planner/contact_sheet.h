@@ -16,7 +16,7 @@ int contact_tile(Canvas *sheet, int x, int y, const CaseData *data, Err *e);
 
 /* Writes FOLDER/sheet_001.png …, FOLDER/index.yaml with the position of each case, and FOLDER/made_from.yaml. Sheets
  * beyond the last one, from a run with more cases, are removed. Memory: one sheet and `threads` cases. Fails: ERR_IO,
- * ERR_NOMEM. */
+ * ERR_NOMEM; ERR_VALUE with the fault of a case, which was none when it was read before. */
 int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress,
                    Err *e);
 

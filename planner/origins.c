@@ -44,9 +44,10 @@ static int take_case(void *context, int index, const char *result, size_t bytes,
 int origins_read(Origins *o, const Dataset *d, int threads, const Process *world, Progress *progress, Err *e)
 {
     const CaseShare share = {.world = world, .kind = SHARE_ORIGINS, .take = take_case};
-    *o = (Origins){mem_zalloc((size_t)d->training.count + 1, sizeof *o->cases, e), d->training.count};
     FaultList none = {0};
+    *o = (Origins){.cases = mem_zalloc((size_t)d->training.count + 1, sizeof *o->cases, e)};
     if (!o->cases) return ERR_NOMEM;
+    o->count = d->training.count;
     return for_each_case(d, read_case, o, threads, &share, progress, &none, e);
 }
 

@@ -329,21 +329,25 @@ static int preprocess_dataset(PlannerRun *r, Err *e)
 }
 
 /* The name of the dataset's folder, also if it is given as "." or "..". */
-static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
+static int dataset_name(char name[PLAN_NAME_BYTES], const char *folder, Err *e)
 {
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/') length--;
-    char *trimmed = path_format(NULL, "%.*s", (int)length, folder);
-    const char *base = path_base(trimmed ? trimmed : "");
-    char *whole = *base == '.' && !base[strspn(base, ".")] ? path_absolute(folder, NULL) : NULL;
-    snprintf(name, PLAN_NAME_BYTES, "%s", whole ? path_base(whole) : base);
-    mem_free(whole);
-    mem_free(trimmed);
+    char *path = path_format(e, "%.*s", (int)length, folder);
+    const char *base = path ? path_base(path) : "";
+    if (*base == '.' && !base[strspn(base, ".")]) {
+        mem_free(path);
+        path = path_absolute(folder, e);
+    }
+    if (!path) return e->code;
+    snprintf(name, PLAN_NAME_BYTES, "%s", path_base(path));
+    mem_free(path);
+    return 0;
 }
 
 static int run(PlannerRun *r, Err *e)
 {
-    dataset_name(r->name, r->options->dataset);
+    TRY(dataset_name(r->name, r->options->dataset, e));
     TRY(check_and_measure(r, e));
     TRY(keep_sheets(r, e));
     TRY(plan_dataset(r, e));

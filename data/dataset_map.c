@@ -104,10 +104,9 @@ static int warn_of_unnamed(const Dataset *d, FaultList *faults, Err *e)
     bool there = false;
     int unnamed = 0;
     char *first = NULL, *folder = path_format(e, "%s/imagesTr", d->folder);
-    Err unknown = {0};
     int code = folder ? add_absolute(&taken, d, e) : ERR_NOMEM;
-    if (!code && !file_is_there(folder, &there, &unknown) && there)
-        code = count_unnamed(&unnamed, &first, &taken, folder, d->info.file_ending, e);
+    if (!code) code = file_is_there(folder, &there, e);
+    if (!code && there) code = count_unnamed(&unnamed, &first, &taken, folder, d->info.file_ending, e);
     if (!code && unnamed)
         fault_add(faults, FAULT_WARNING,
                   "%s: %d image file%s not in the map \"dataset\" of dataset.json, and %s not used, the first "

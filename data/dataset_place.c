@@ -4,7 +4,7 @@
 #include "base/path_hint.h"
 #include "data/dataset_search.h"
 
-/* Whether FOLDER/NAME/dataset.json exists. */
+/* Whether FOLDER/NAME/dataset.json exists, for a hint: a folder that cannot be read has none. */
 static int has_json(bool *has, const char *folder, const char *name, Err *e)
 {
     char *path = path_format(e, "%s/%s/dataset.json", folder, name);
@@ -69,6 +69,9 @@ int dataset_expect_folder(const char *folder, Err *e)
     TRY(file_is_folder(folder, &is_folder, e));
     if (!is_folder)
         return err_set(e, ERR_IO, "%s: a file: give the folder of the dataset, which contains dataset.json", folder);
-    TRY(has_json(&has, folder, ".", e));
+    char *path = path_format(e, "%s/dataset.json", folder);
+    const int code = path ? file_is_there(path, &has, e) : ERR_NOMEM;
+    mem_free(path);
+    if (code) return code;
     return has ? 0 : refuse_folder(folder, e);
 }

@@ -246,9 +246,9 @@ static int add_files(FileList *files, const char *path, Err *e)
     Meta m;
     ByteSource s = {0};
     Err unreadable;
-    int failed = 0;
-    const bool is_known = !open_header(&m, &s, path, &unreadable);
-    for (int i = 0; is_known && i < m.files.count && !failed; i++)
+    const int unknown = open_header(&m, &s, path, &unreadable);
+    int failed = unknown == ERR_NOMEM ? err_set(e, ERR_NOMEM, "%s", unreadable.text) : 0;
+    for (int i = 0; !unknown && i < m.files.count && !failed; i++)
         failed = image_add_file(files, mem_strdup(m.files.names[i], e), e);
     voxel_files_free(&m.files);
     source_close(&s);

@@ -104,7 +104,9 @@ static int add_places(InputPlaces *p, const Case *c, Err *e)
     for (int k = 0; k < c->image_count; k++) {
         FileList files;
         Err unreadable; /* an unreadable image is reported when its case is read */
-        int code = image_files(&files, c->images[k], &unreadable) ? add_place(p, c->images[k], e) : 0;
+        int code = image_files(&files, c->images[k], &unreadable);
+        if (code == ERR_NOMEM) return err_set(e, code, "%s", unreadable.text);
+        if (code) code = add_place(p, c->images[k], e);
         for (int i = 0; i < files.count && !code; i++) code = add_place(p, files.names[i], e);
         file_list_free(&files);
         TRY(code);

@@ -13,10 +13,11 @@ int output_refuse_other(const char *dataset, const char *folder, Err *e)
     char *path = path_format(e, "%s/plans.yaml", folder);
     if (!path) return ERR_NOMEM;
     Plan there;
-    Err unreadable = {0};
     bool is_there;
     int code = file_is_there(path, &is_there, e);
-    if (is_there && !plan_read(&there, path, NULL, &unreadable) && strcmp(there.dataset_name, dataset))
+    const int fault = is_there ? plan_read(&there, path, NULL, e) : 0;
+    if (fault == ERR_IO || fault == ERR_NOMEM) code = fault; /* a plan with faults is told where it is used */
+    if (is_there && !fault && strcmp(there.dataset_name, dataset))
         code = err_set(e, ERR_VALUE, "%s holds %s: choose another folder for %s, or --overwrite", folder,
                        there.dataset_name, dataset);
     mem_free(path);

@@ -17,15 +17,16 @@ void splits_file_free(SplitsFile *f)
     *f = (SplitsFile){0};
 }
 
-/* Whether the .yaml has the content that the planner recorded. A record that cannot be read is treated as missing. */
+/* Whether the .yaml has the content that the planner recorded. A record with faults is treated as missing. */
 static int is_planned(SplitsFile *f, const char *yaml, const char *preprocessed, Err *e)
 {
     char hash[HASH_BYTES], *record = path_format(e, "%s/splits_made_from.yaml", preprocessed);
-    Err unreadable = {0};
     bool there;
-    int code = file_is_there(record, &there, e);
+    int code = record ? file_is_there(record, &there, e) : ERR_NOMEM;
     if (!code) code = hash_file(hash, yaml, e);
-    if (!code && there && !made_from_read(&f->made_from, record, &unreadable)) {
+    int fault = code || !there ? 0 : made_from_read(&f->made_from, record, e);
+    if (fault == ERR_IO || fault == ERR_NOMEM) code = fault;
+    if (!code && there && !fault) {
         const char *written = made_from_find(&f->made_from, FILE_KEY),
                    *replaced = made_from_find(&f->made_from, REPLACED_KEY);
         f->planned = (written && !strcmp(written, hash)) || (replaced && !strcmp(replaced, hash));

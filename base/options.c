@@ -261,6 +261,12 @@ double option_number(struct argp_state *state, const char *name, const char *tex
     return value;
 }
 
+void option_refuse(struct argp_state *state, const char *name, const Err *e)
+{
+    if (e->code == ERR_NOMEM) end_without_memory(e->text);
+    argp_error(state, "%s %s", name, e->text);
+}
+
 void option_once(struct argp_state *state, const char *name, const char *text, const char **value)
 {
     if (*value) argp_error(state, "%s is given twice: %s and %s", name, *value, text);

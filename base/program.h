@@ -166,6 +166,9 @@ double option_number(struct argp_state *state, const char *name, const char *tex
 /* An amount of memory, in bytes: 8, 8G, 8GB and 8GiB are the same; so with K, M and T. At least 1 MiB. */
 int64_t option_bytes(struct argp_state *state, const char *name, const char *text);
 
+/* A value that a parser has refused: wrong usage, "NAME error"; without memory the program ends with status 1. */
+void option_refuse(struct argp_state *state, const char *name, const Err *e);
+
 /* Sets *value to text; an option that takes one value and is given twice is wrong usage. */
 void option_once(struct argp_state *state, const char *name, const char *text, const char **value);
 void option_size(struct argp_state *state, const char *name, const char *text, int64_t *sizes, int count); /* "HxW" */

@@ -54,7 +54,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     Err e = {0};
     switch (key) {
     case 'f':
-        if (fold_list_parse(&o->folds, text, &e)) argp_error(state, "--folds %s", e.text);
+        if (fold_list_parse(&o->folds, text, &e)) option_refuse(state, "--folds", &e);
         if (fold_list_has(&o->folds, SPLITS_FOLD_ALL))
             argp_error(state, "--folds %s: the validation cases of fold all were trained on; choose other folds", text);
         return 0;

@@ -92,7 +92,7 @@ const Habit predict_habits[] = {
 static void parse_folds(PredictOptions *o, const char *text, struct argp_state *state)
 {
     Err e = {0};
-    if (fold_list_parse(&o->folds, text, &e)) argp_error(state, "--folds %s", e.text);
+    if (fold_list_parse(&o->folds, text, &e)) option_refuse(state, "--folds", &e);
 }
 
 static void add_input(PredictOptions *o, const char *path, struct argp_state *state)

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/crew.h"
+#include "tests/support/team.h"
 
 enum { PROCESSES = 4, ITEMS = 100, MESSAGES = 4096 };
 
@@ -143,7 +144,7 @@ static int take(void *context, int64_t index, const char *result, size_t bytes, 
 static void *serve(void *context)
 {
     Worker *w = context;
-    const CrewWork work = {begin, item, end, w, 2, "numbers"};
+    const CrewWork work = {begin, item, end, w, TEAM, "numbers"};
     w->result = crew_serve(&worlds[w->rank].process, &work, &w->e);
     return NULL;
 }

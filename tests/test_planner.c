@@ -29,6 +29,7 @@
 #include "preprocess/case_settings.h"
 #include "tests/support/folder.h"
 #include "tests/support/says.h"
+#include "tests/support/team.h"
 
 /* ---- order statistics ---- */
 
@@ -406,13 +407,13 @@ static void loops_keep_the_order_of_cases(void **state)
     const Dataset d = {.training = {cases, 80}}, failing = {.training = {cases, CASES}};
     FaultList faults = {0};
     Err e = {0};
-    assert_int_equal(for_each_case(&d, note_index, NULL, 4, NULL, NULL, &faults, &e), 0);
+    assert_int_equal(for_each_case(&d, note_index, NULL, TEAM, NULL, NULL, &faults, &e), 0);
     assert_int_equal(faults.count, 80);
     for (int i = 0; i < 80; i++) {
         snprintf(expected, sizeof expected, "%d c%d", i, i);
         assert_string_equal(faults.faults[i].text, expected);
     }
-    assert_int_equal(for_each_case(&failing, note_index, NULL, 4, NULL, NULL, &faults, &e), ERR_VALUE);
+    assert_int_equal(for_each_case(&failing, note_index, NULL, TEAM, NULL, NULL, &faults, &e), ERR_VALUE);
     assert_string_equal(e.text, "case c90: the ninetieth");
     faults_free(&faults);
 }

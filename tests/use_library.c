@@ -13,6 +13,7 @@
 #include "data/image_io.h"
 #include "data/npy.h"
 #include "library/swin_umamba.h"
+#include "tests/support/team.h"
 
 static const char *path; /* of the model */
 static Image input;
@@ -148,13 +149,6 @@ static int two_threads(swin_model *first, swin_model *second)
     for (int i = 0; i < 2; i++) pthread_join(threads[i], &good[i]);
     return (intptr_t)good[0] == ROUNDS && (intptr_t)good[1] == ROUNDS;
 }
-
-/* OpenMP's library is not instrumented: the thread sanitizer does not see how its threads wait for each other. */
-#ifdef __SANITIZE_THREAD__
-enum { TEAM = 1 };
-#else
-enum { TEAM = 2 };
-#endif
 
 static int in_parallel_region(swin_model *model)
 {

@@ -101,7 +101,7 @@ static void parse_folds(TrainOptions *o, const char *text, struct argp_state *st
             state,
             "FOLD %s: expected a fold (0, 1 …, or all) or several (0,1,2) after the folder: PREPROCESSED FOLDS%s%s",
             text, fold_meant(number) ? "; did you mean " : "", fold_meant(number) ? fold_meant(number) : "");
-    if (fold_list_parse(&o->folds, text, &e)) argp_error(state, "FOLD %s", e.text);
+    if (fold_list_parse(&o->folds, text, &e)) option_refuse(state, "FOLD", &e);
 }
 
 /* nnU-Net's configuration, between dataset and fold: the one that is here is accepted. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "dicom/segmentation.h"
 
@@ -26,6 +27,10 @@ static void append_decimal(char *to, const uint8_t bytes[16])
     while (count) *to++ = digits[--count];
     *to = '\0';
 }
+
+/* In place of glibc's, which DCMTK calls for each UID: that one looks up the host's name, in the network if it must, and without
+ * memory it does not end. DCMTK's UIDs are replaced in what is written. */
+__attribute__((visibility("default"))) long gethostid(void) { return 0; }
 
 int uid_new(char uid[UID_BYTES], Err *e)
 {

@@ -64,6 +64,9 @@ but=serve
 each 'socket|socketpair|connect|bind|listen|accept4?|getaddrinfo|gethostbyname|send(to|msg)?|recv(from|msg)?' >"$out/network"
 none "only serve uses the network" network
 equals "as the check would tell" "$(calls "$build/serve" 'listen' | wc -l | tr -d ' ')" "$([ -e "$build/serve" ] && echo 1 || echo 0)"
+if [ -e "$build/convert_dicom" ]; then # dicom/uid.c
+    is "DCMTK does not look up the host's name" sh -c "nm -D '$build/convert_dicom' | grep -q ' T gethostid$'"
+fi
 starts='system|popen|vfork|exec[lv]p?e?|execvpe|fexecve|posix_spawnp?'
 but="predict serve convert_dicom" # convert_dicom has base/tool.c, by which predict runs it
 each "$starts" >"$out/starts"

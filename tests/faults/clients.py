@@ -83,7 +83,7 @@ class ServeClient:
         return next((wrong for wrong in (self.wrong(answer, labels) for answer in answers) if wrong), None)
 
     def wrong(self, answer, labels):
-        status, text = answer
+        status, text = answer  # 0: the connection was closed
         if status == 200:
             return None if text == labels else 'two answers differ'
         return None if status >= 500 and b'error' in text else f'a question has answer {status}: {text[-300:]}'

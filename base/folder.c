@@ -19,7 +19,11 @@ int folder_rename(const char *from, const char *to, Err *e)
 
 int folder_replace(const char *old, const char *fresh, const char *away, Err *e)
 {
-    if (!sys_exchange(fresh, old)) return folder_rename(fresh, away, e);
+    if (!sys_exchange(fresh, old)) {
+        const int code = folder_rename(fresh, away, e);
+        if (code) sys_exchange(fresh, old); /* the earlier folder stays */
+        return code;
+    }
     TRY(folder_rename(old, away, e));
     const int code = folder_rename(fresh, old, e);
     if (code) folder_rename(away, old, NULL);

@@ -59,8 +59,8 @@ int doc_get_double(const DocNode *node, double *value, Err *e);
 int doc_get_bool(const DocNode *node, bool *value, Err *e);
 int doc_get_string(const DocNode *node, const char **value, Err *e);
 
-/* The value of a key that is a number, in a mapping with the keys 0 … count-1. All keys are unique: when each of
- * `count` is in range, none is missing. Fails: ERR_FORMAT. */
+/* The value of a key that is a number, in a mapping with the keys 0 … count-1. All keys are unique, and "01" is
+ * none: when each of `count` is in range, none is missing. Fails: ERR_FORMAT. */
 int doc_key_index(const DocNode *node, int count, int *index, Err *e);
 bool doc_is_null(const DocNode *node); /* null, ~ or nothing, not in quotes */
 

@@ -125,9 +125,11 @@ int doc_get_int(const DocNode *node, int64_t low, int64_t high, int64_t *value, 
 int doc_key_index(const DocNode *node, int count, int *index, Err *e)
 {
     int64_t number = -1;
-    const bool digits = *node->key && !node->key[strspn(node->key, "0123456789")];
-    if (!digits || !doc_text_to_int(node->key, &number) || number >= count)
-        return doc_key_error(node, e, "found the key \"%.80s\", expected the numbers 0 to %d", node->key, count - 1);
+    const char *key = node->key;
+    const bool digits = *key && !key[strspn(key, "0123456789")];
+    const bool is_padded = *key == '0' && key[1]; /* "01" beside "1" would be the same index */
+    if (!digits || is_padded || !doc_text_to_int(key, &number) || number >= count)
+        return doc_key_error(node, e, "found the key \"%.80s\", expected the numbers 0 to %d", key, count - 1);
     *index = (int)number;
     return 0;
 }

@@ -132,6 +132,7 @@ static void faults_of_datasets_are_named(void **state)
                  {"{0: a}", "{b: 0, x: [1, 2]}", "regions_class_order: [1, 2]", "2 values, expected 1"},
                  {"{0: a}", "{b: 0, x: [1, 2]}", "regions_class_order: [3]", "found 3, the largest label is 2"},
                  {"{0: a, 2: b}", "{b: 0, x: 1}", "", "found the key \"2\", expected the numbers 0 to 1"},
+                 {"{0: a, 00: b}", "{b: 0, x: 1}", "", "found the key \"00\", expected the numbers 0 to 1"},
                  {"{}", "{b: 0, x: 1}", "", "channel_names: no channel"},
                  {"[a]", "{b: 0, x: 1}", "", "channel_names: found a list, expected a mapping"},
                  {"{0: a}", "{b: 0, x: 1}", "file_ending: png",

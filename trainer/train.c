@@ -312,7 +312,8 @@ static const Program program = {
     .summary = "train one or several folds of a preprocessed dataset",
     .arguments = "PREPROCESSED FOLDS",
     .about =
-        "Trains FOLDS of a folder of plan_and_preprocess: one (0 to 4, if it has five; a higher number splits the cases at random, as in nnU-Net), several (0,1,2 or 0-4), or all: one "
+        "Trains FOLDS of a folder of plan_and_preprocess: one (0 to 4, if it has five; a higher number splits the "
+        "cases at random, as in nnU-Net), several (0,1,2 or 0-4), or all: one "
         "network from all cases. At the end of each fold its validation cases are predicted. Writes plans.yaml, dataset.json "
         "and fold_N/ to the folder given by -o. Several folds are trained one after another; under mpirun several processes "
         "share them, or train one fold together (docs/clusters.md).",

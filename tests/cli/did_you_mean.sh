@@ -38,9 +38,8 @@ says 1 'reslts does not exist.*did you mean .*/results?' "$build/predict" -i "$r
 says 1 'did you mean .*/results?' "$build/ensemble" "$out/reslts" -o "$out/x"
 
 # nnU-Net's number of a dataset.
-mkdir "$out/pr"
 number='a number is not accepted$'
-says 1 "42: does not exist: .*; give the path of the folder, $number" "$build/plan_and_preprocess" -o pr -d 42
+says 1 "42: does not exist: .*; give the path of the folder, $number" "$build/plan_and_preprocess" -o "$out/pr" -d 42
 says 1 "42: no such folder.*$number" "$train" -o "$out/x" 42 2d 0
 says 1 "42/dataset.json does not exist.*$number" "$build/compare_networks" 42 --epochs 1 -o "$out/x"
 "$build/plan_and_preprocess" "$out/42" -o "$out/pr" >"$out/stdout" 2>"$out/stderr"

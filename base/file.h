@@ -34,8 +34,13 @@ typedef struct OutFile {
  * other reasons. failed: errno. */
 const char *file_forbidden(int failed, const char *path);
 
+#define FILE_CLOSED {.fd = -1, .slot = -1} /* for file_abort */
+
 int file_create(OutFile *f, const char *path, Err *e);
 int file_write(OutFile *f, const void *data, size_t bytes, Err *e);
+/* To the disk, under its temporary name: of several files that belong together none shall get its name before all are
+ * complete. Fails: ERR_IO. */
+int file_flush(OutFile *f, Err *e);
 /* 0: the complete file is under its final name. Else the earlier file of that name is unchanged. The folder is
  * flushed last. Where the system refuses that (a folder without read permission, some network file systems), the
  * result is 0 all the same. */

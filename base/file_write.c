@@ -70,7 +70,7 @@ static void release(OutFile *f)
     end_change(&before);
     mem_free(f->path);
     mem_free(f->temporary);
-    *f = (OutFile){.fd = -1, .slot = -1};
+    *f = (OutFile)FILE_CLOSED;
 }
 
 /* Locks a new temporary. False where another process removed it as a leftover before it was locked. On a file
@@ -142,7 +142,7 @@ const char *file_forbidden(int failed, const char *path)
 int file_create(OutFile *f, const char *path, Err *e)
 {
     static atomic_uint serial;
-    *f = (OutFile){.fd = -1, .slot = -1};
+    *f = (OutFile)FILE_CLOSED;
     if (path_is_open_file(path)) return open_in_place(f, path, e);
     if (!*path) return err_set(e, ERR_VALUE, "the path of a file to be written is empty");
     if (strlen(path_base(path)) > NAME_MAX)
@@ -184,6 +184,11 @@ int file_write(OutFile *f, const void *data, size_t bytes, Err *e)
     return 0;
 }
 
+int file_flush(OutFile *f, Err *e)
+{
+    return sys_sync(f->fd) ? err_errno(e, errno, "%s: cannot flush to disk", f->path) : 0;
+}
+
 /* Opened before the rename, so that a failure changes nothing. *fd is -1 where the folder has no read permission:
  * then it cannot be flushed. */
 static int open_folder_of(const char *path, int *fd, Err *e)
@@ -203,7 +208,7 @@ static int move_into_place(OutFile *f, Err *e)
 {
     const int held = sys_duplicate(f->fd);
     if (held < 0) return err_errno(e, errno, "%s: cannot be kept locked", f->path);
-    int failed = sys_sync(f->fd) ? err_errno(e, errno, "%s: cannot flush to disk", f->path) : 0;
+    int failed = file_flush(f, e);
     if (sys_close(f->fd) && !failed) failed = err_errno(e, errno, "%s: cannot close", f->path);
     f->fd = -1;
     if (!failed && sys_rename(f->temporary, f->path))

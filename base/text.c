@@ -26,6 +26,12 @@ void text_add_bytes(Text *t, const char *bytes, size_t count)
     t->data[t->length] = '\0';
 }
 
+void text_add_text(Text *t, const Text *other)
+{
+    t->failed |= other->failed;
+    if (other->length) text_add_bytes(t, other->data, other->length);
+}
+
 void text_add(Text *t, const char *format, ...)
 {
     va_list args;

@@ -21,6 +21,7 @@ typedef struct Text {
 void text_add(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_args(Text *t, const char *format, va_list args);
 void text_add_bytes(Text *t, const char *bytes, size_t count);
+void text_add_text(Text *t, const Text *other);
 
 /* The bytes as a JSON string with its quotes, which is a string of YAML, too. */
 void text_add_json_string(Text *t, const char *value);

@@ -18,44 +18,62 @@ int outputs_check(const char *folder, Err *e)
     return code;
 }
 
-static int remove_old(const char *folder, const char *name, Err *e)
-{
-    char *path = path_format(e, "%s/%s", folder, name);
-    const int code = path ? file_remove(path, e) : ERR_NOMEM;
-    mem_free(path);
-    return code;
-}
-
+/* summary.json comes first: where it is, all others are there, too. */
 int outputs_remove(const char *folder, Err *e)
 {
     static const char *const names[] = {"summary.json", "summary.yaml",  "per_case.csv",
                                         "paper.csv",    "instances.csv", "report.html"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) TRY(remove_old(folder, names[i], e));
-    return 0;
-}
-
-int outputs_write(const Summary *s, const char *folder, Err *e)
-{
-    const struct {
-        const char *name;
-        int (*write)(const Summary *, const char *, Err *); /* NULL: written later, or not at all */
-    } files[] = {
-        {"report.html", NULL},
-        {"instances.csv", s->has_instances ? summary_write_instance_csv : NULL},
-        {"paper.csv", s->paper != PAPER_NONE ? summary_write_paper_csv : NULL},
-        {"per_case.csv", summary_write_csv},
-        {"summary.yaml", summary_write_yaml},
-        {"summary.json", summary_write_json},
-    };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (!files[i].write) {
-            TRY(remove_old(folder, files[i].name, e));
-            continue;
-        }
-        char *path = path_format(e, "%s/%s", folder, files[i].name);
-        const int code = path ? files[i].write(s, path, e) : ERR_NOMEM;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = path_format(e, "%s/%s", folder, names[i]);
+        const int code = path ? file_remove(path, e) : ERR_NOMEM;
         mem_free(path);
         TRY(code);
     }
     return 0;
+}
+
+typedef struct Output {
+    const char *name;
+    void (*add)(const Summary *, Text *); /* NULL: this evaluation has no such file */
+    OutFile file;
+} Output;
+
+static int write_file(Output *o, const char *folder, const Text *text, Err *e)
+{
+    char *path = path_format(e, "%s/%s", folder, o->name);
+    int code = path ? file_create(&o->file, path, e) : ERR_NOMEM;
+    if (!code) code = file_write(&o->file, text->data, text->length, e);
+    if (!code) code = file_flush(&o->file, e);
+    mem_free(path);
+    return code;
+}
+
+static int write_output(Output *o, const Summary *s, const char *folder, Err *e)
+{
+    Text text = {0};
+    if (!o->add) return 0;
+    o->add(s, &text);
+    int code = text_check(&text, e);
+    if (!code) code = write_file(o, folder, &text, e);
+    text_free(&text);
+    return code;
+}
+
+int outputs_write(const Summary *s, const char *folder, Err *e)
+{
+    Output outputs[] = {
+        {"instances.csv", s->has_instances ? summary_add_instance_csv : NULL, FILE_CLOSED},
+        {"paper.csv", s->paper != PAPER_NONE ? summary_add_paper_csv : NULL, FILE_CLOSED},
+        {"per_case.csv", summary_add_csv, FILE_CLOSED},
+        {"summary.yaml", summary_add_yaml, FILE_CLOSED},
+        {"summary.json", summary_add_json, FILE_CLOSED},
+    };
+    const size_t count = sizeof outputs / sizeof *outputs;
+    int code = 0;
+    for (size_t i = 0; i < count && !code; i++) code = write_output(&outputs[i], s, folder, e);
+    if (!code) code = outputs_remove(folder, e);
+    for (size_t i = 0; i < count && !code; i++)
+        if (outputs[i].add) code = file_commit(&outputs[i].file, e);
+    for (size_t i = 0; i < count; i++) file_abort(&outputs[i].file);
+    return code;
 }

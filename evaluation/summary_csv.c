@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "evaluation/summary_files.h"
 
 static void add_field(Text *out, const char *text)
@@ -14,14 +13,6 @@ static void add_field(Text *out, const char *text)
     text_add(out, "\"");
     for (; *text; text++) text_add(out, "%s%c", *text == '"' ? "\"" : "", *text);
     text_add(out, "\"");
-}
-
-static int put_csv(Text *out, const char *path, Err *e)
-{
-    int code = text_check(out, e);
-    if (!code) code = file_put(path, out->data, out->length, e);
-    text_free(out);
-    return code;
 }
 
 /* A row: a case's metrics of a structure, or (structure NULL) a case without any. */
@@ -45,46 +36,42 @@ static void add_row(Text *out, const Summary *s, const char *id, const Structure
     text_add(out, "\n");
 }
 
-int summary_write_csv(const Summary *s, const char *path, Err *e)
+void summary_add_csv(const Summary *s, Text *out)
 {
-    Text out = {0};
-    text_add(&out, "case,label,name");
+    text_add(out, "case,label,name");
     for (int m = 0; m < METRIC_COUNT; m++)
-        if (summary_has(s, (Metric)m)) text_add(&out, ",%s", metric_info[m].key);
-    text_add(&out, ",notes\n");
+        if (summary_has(s, (Metric)m)) text_add(out, ",%s", metric_info[m].key);
+    text_add(out, ",notes\n");
     for (int c = 0; c < s->case_count; c++) {
         const CaseResult *one = &s->cases[c];
         const char *notes = one->notes.length ? one->notes.data : "";
-        if (!one->done) add_row(&out, s, one->id, NULL, NULL, notes);
+        if (!one->done) add_row(out, s, one->id, NULL, NULL, notes);
         for (int i = 0; i < s->structures->count && one->done; i++)
-            add_row(&out, s, one->id, &s->structures->items[i], one->metrics[i], notes);
+            add_row(out, s, one->id, &s->structures->items[i], one->metrics[i], notes);
     }
     for (int i = 0; i < s->missing_count; i++)
-        add_row(&out, s, s->missing[i], NULL, NULL, "not evaluated: no prediction");
-    return put_csv(&out, path, e);
+        add_row(out, s, s->missing[i], NULL, NULL, "not evaluated: no prediction");
 }
 
-int summary_write_instance_csv(const Summary *s, const char *path, Err *e)
+void summary_add_instance_csv(const Summary *s, Text *out)
 {
-    Text out = {0};
-    text_add(&out, "case,IoU,TP,FP,FN");
-    for (int k = 0; k < INSTANCE_METRICS; k++) text_add(&out, ",%s", instance_metric_keys[k]);
-    text_add(&out, "\n");
+    text_add(out, "case,IoU,TP,FP,FN");
+    for (int k = 0; k < INSTANCE_METRICS; k++) text_add(out, ",%s", instance_metric_keys[k]);
+    text_add(out, "\n");
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
         for (int t = 0; t < INSTANCE_THRESHOLDS; t++) {
             const InstanceScore *score = &s->cases[c].instances.at[t];
-            add_field(&out, s->cases[c].id);
-            text_add(&out, ",%.1f,%lld,%lld,%lld", instance_thresholds[t], (long long)score->tp, (long long)score->fp,
+            add_field(out, s->cases[c].id);
+            text_add(out, ",%.1f,%lld,%lld,%lld", instance_thresholds[t], (long long)score->tp, (long long)score->fp,
                      (long long)score->fn);
             for (int k = 0; k < INSTANCE_METRICS; k++) {
-                text_add(&out, ",");
-                text_add_double(&out, instance_metric(score, k));
+                text_add(out, ",");
+                text_add_double(out, instance_metric(score, k));
             }
-            text_add(&out, "\n");
+            text_add(out, "\n");
         }
     }
-    return put_csv(&out, path, e);
 }
 
 static void add_scores(Text *out, Paper paper, const PaperScores *scores)
@@ -97,22 +84,20 @@ static void add_scores(Text *out, Paper paper, const PaperScores *scores)
     text_add(out, "\n");
 }
 
-int summary_write_paper_csv(const Summary *s, const char *path, Err *e)
+void summary_add_paper_csv(const Summary *s, Text *out)
 {
-    Text out = {0};
     const int columns = paper_columns(s->paper);
-    text_add(&out, "Name");
+    text_add(out, "Name");
     for (int k = 0; k < 2 * columns; k++) {
         const char *name = paper_column(s->paper, k % columns);
-        text_add(&out, ",%s%s%s", name, *name ? "_" : "", k < columns ? "DSC" : "NSD");
+        text_add(out, ",%s%s%s", name, *name ? "_" : "", k < columns ? "DSC" : "NSD");
     }
-    text_add(&out, "\n");
+    text_add(out, "\n");
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
-        add_field(&out, path_base(s->cases[c].prediction_file));
-        add_scores(&out, s->paper, &s->cases[c].paper);
+        add_field(out, path_base(s->cases[c].prediction_file));
+        add_scores(out, s->paper, &s->cases[c].paper);
     }
-    text_add(&out, "mean");
-    add_scores(&out, s->paper, &s->paper_mean);
-    return put_csv(&out, path, e);
+    text_add(out, "mean");
+    add_scores(out, s->paper, &s->paper_mean);
 }

@@ -46,16 +46,17 @@ static int by_key(const void *a, const void *b)
     return strcmp((*(Structure *const *)a)->key, (*(Structure *const *)b)->key);
 }
 
-/* The structures' indices as Python sorts the keys: as strings, "1", "10", "2". Owned by the caller. */
-static int sort_by_key(int **order, const Structures *s, Err *e)
+/* The structures' indices as Python sorts the keys: as strings, "1", "10", "2". Owned by the caller; NULL for lack of
+ * memory. */
+static int *sort_by_key(const Structures *s)
 {
-    const Structure **sorted = mem_alloc((size_t)s->count * sizeof *sorted, e);
-    *order = sorted ? mem_alloc((size_t)s->count * sizeof **order, e) : NULL;
-    for (int i = 0; i < s->count && *order; i++) sorted[i] = &s->items[i];
-    if (*order) qsort(sorted, (size_t)s->count, sizeof *sorted, by_key);
-    for (int i = 0; i < s->count && *order; i++) (*order)[i] = (int)(sorted[i] - s->items);
+    const Structure **sorted = mem_alloc((size_t)s->count * sizeof *sorted, NULL);
+    int *order = sorted ? mem_alloc((size_t)s->count * sizeof *order, NULL) : NULL;
+    for (int i = 0; i < s->count && order; i++) sorted[i] = &s->items[i];
+    if (order) qsort(sorted, (size_t)s->count, sizeof *sorted, by_key);
+    for (int i = 0; i < s->count && order; i++) order[i] = (int)(sorted[i] - s->items);
     mem_free(sorted);
-    return *order ? 0 : ERR_NOMEM;
+    return order;
 }
 
 /* ---- cases that are not in the means: for both files ---- */
@@ -95,11 +96,14 @@ static void put_absent(DocWriter *w, const Summary *s)
     doc_close(w);
 }
 
-int summary_write_json(const Summary *s, const char *path, Err *e)
+void summary_add_json(const Summary *s, Text *out)
 {
-    int *order;
-    TRY(sort_by_key(&order, s->structures, e));
     DocWriter w = {.json = true};
+    int *order = sort_by_key(s->structures);
+    if (!order) {
+        out->failed = true;
+        return;
+    }
     doc_open(&w, NULL, DOC_MAPPING, false);
     put_means(&w, "foreground_mean", s, s->foreground_mean);
     doc_open(&w, "mean", DOC_MAPPING, false);
@@ -118,7 +122,7 @@ int summary_write_json(const Summary *s, const char *path, Err *e)
     if (s->missing_count) put_missing(&w, s);
     doc_close(&w);
     mem_free(order);
-    return doc_finish(&w, path, e);
+    doc_finish_text(&w, out);
 }
 
 /* ---- summary.yaml ---- */
@@ -166,7 +170,7 @@ static void put_label(DocWriter *w, const Summary *s, int index)
     doc_close(w);
 }
 
-int summary_write_yaml(const Summary *s, const char *path, Err *e)
+void summary_add_yaml(const Summary *s, Text *out)
 {
     const int done = summary_done(s);
     DocWriter w = {0};
@@ -191,5 +195,5 @@ int summary_write_yaml(const Summary *s, const char *path, Err *e)
     doc_close(&w);
     if (s->has_instances) put_instances(&w, s);
     doc_close(&w);
-    return doc_finish(&w, path, e);
+    doc_finish_text(&w, out);
 }

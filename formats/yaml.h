@@ -98,4 +98,7 @@ void doc_comment(DocWriter *w, const char *comment);                   /* behind
 /* Writes the file atomically. Frees the writer's memory, on failure too. */
 int doc_finish(DocWriter *w, const char *path, Err *e);
 
+/* Appends the document to a text instead. Frees the writer's memory. */
+void doc_finish_text(DocWriter *w, Text *out);
+
 #endif

@@ -135,6 +135,13 @@ void doc_comment(DocWriter *w, const char *comment)
     text_add(&w->text, "  # %s", comment);
 }
 
+void doc_finish_text(DocWriter *w, Text *out)
+{
+    text_add_text(out, &w->text);
+    text_add(out, "\n");
+    text_free(&w->text);
+}
+
 int doc_finish(DocWriter *w, const char *path, Err *e)
 {
     text_add(&w->text, "\n");

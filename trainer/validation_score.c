@@ -5,6 +5,16 @@
 #include "evaluation/case.h"
 #include "evaluation/summary_files.h"
 
+static int write_summary(const Summary *s, const char *path, Err *e)
+{
+    Text text = {0};
+    summary_add_json(s, &text);
+    int code = text_check(&text, e);
+    if (!code) code = file_put(path, text.data, text.length, e);
+    text_free(&text);
+    return code;
+}
+
 static int score_pairs(const Pairs *pairs, const Structures *structures, const char *path, const char *note,
                        double *mean_dice, Err *e)
 {
@@ -18,7 +28,7 @@ static int score_pairs(const Pairs *pairs, const Structures *structures, const c
         code = case_evaluate(&summary.cases[i], &pairs->items[i], &rules, e);
     }
     if (!code) code = summary_means(&summary, 0, e);
-    if (!code) code = summary_write_json(&summary, path, e);
+    if (!code) code = write_summary(&summary, path, e);
     *mean_dice = summary.foreground_mean[METRIC_DICE].value;
     summary_free(&summary);
     return code;

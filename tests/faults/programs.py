@@ -11,11 +11,13 @@ SHORT_RUN = '--iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 -
 class Case:
     """name; command: the program and its arguments, {out} is the folder that it may write to, {in} the folder of `prepare`.
     before: what {out} holds before the command, a folder of {in}. replaces: all of that at once, so that either all of it is
-    there or none. notes: files, each with the word by which it tells what is missing. rerun: the command that goes on after
+    there or none. marks: files that are removed before all others are replaced, and written after them; while the first is there,
+    all others are of one run. notes: files, each with the word by which it tells what is missing. rerun: the command that goes on after
     the disturbance, if it is another one. client(in, out): makes what talks with the program.
     writes: whether it writes files, so that a limit of their size, or the disk, can disturb it."""
 
-    def __init__(self, name, command, before=None, replaces=False, notes=(), rerun=None, client=None, writes=True):
+    def __init__(self, name, command, before=None, replaces=False, marks=(), notes=(), rerun=None, client=None, writes=True):
+        self.marks = marks
         self.name, self.before, self.replaces, self.notes, self.client, self.writes = name, before, replaces, notes, client, writes
         self.command = command.split()
         self.rerun = (rerun or command).split()
@@ -47,6 +49,8 @@ CASES = [
     Case('find_best_configuration', 'find_best_configuration {in}/results -o {out}/inference.yaml'),
     Case('evaluate', 'evaluate {in}/labels {in}/predicted/p -d {in}/raw/dataset.json -o {out}/e --images {in}/images --instances',
          notes=(('e/summary.json', b'failed_cases'), ('e/report.html', b'Input/output error'))),
+    Case('evaluate_again', 'evaluate {in}/labels {in}/predicted/p -d {in}/raw/dataset.json -o {out}/e --instances', before='evaluated',
+         marks=('e/summary.json', 'e/report.html'), notes=(('e/summary.json', b'failed_cases'), ('e/report.html', b'Input/output error'))),
     Case('convert_weights', 'convert_weights {in}/results/fold_0/checkpoint_final.safetensors {out}/w.pth'),
     Case('import_weights', 'convert_weights {in}/w.pth {out}/w.safetensors'),
     Case('convert_dataset', 'convert_dataset nnunet-v1 {in}/v1/Task004_Phantom {out}/Dataset004_Phantom'),
@@ -85,6 +89,7 @@ def prepare(build, folder):
         run('train', f'{{in}}/pre 0 -o {{in}}/{results} --epochs 1 {SHORT_RUN}')
     run('predict', '-i {in}/images -o {in}/predicted/p -m {in}/results --save-probabilities')
     run('predict', '-i {in}/images -o {in}/other/p -m {in}/results --save-probabilities --no-tta')
+    run('evaluate', '{in}/labels {in}/other/p -d {in}/raw/dataset.json -o {in}/evaluated/e --instances')
     run('convert_weights', '{in}/results/fold_0/checkpoint_final.safetensors {in}/w.pth')
     make_old_dataset(folder)
     if os.path.exists(f'{build}/make_dicom'):

@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "base/path_hint.h"
+#include "base/sandbox_hint.h"
 #include "base/sys.h"
 #include "base/text.h"
 
@@ -197,7 +198,7 @@ static int make_folder(const char *path, Err *e)
     const int saved = errno;
     const int code = look_at(path, &info, &there, e);
     if (!code && there && S_ISDIR(info.st_mode)) return 0;
-    if (saved != EEXIST) return err_errno(e, saved, "%s: cannot make the folder", path);
+    if (saved != EEXIST) return err_errno(e, saved, "%s: cannot make the folder%s", path, sandbox_hint(saved, path));
     if (code) return code;
     if (!there) return path_error(e, ENOENT, path, "cannot make the folder"); /* a link to nothing */
     return err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);

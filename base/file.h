@@ -30,11 +30,7 @@ typedef struct OutFile {
     uint64_t written; /* bytes */
 } OutFile;
 
-/* For messages: why a file could not be opened for writing, though its folder may be written: a sandbox (base/sandbox.h). "" for
- * other reasons. failed: errno. */
-const char *file_forbidden(int failed, const char *path);
-
-#define FILE_CLOSED {.fd = -1, .slot = -1} /* for file_abort */
+#define FILE_CLOSED .fd = -1, .slot = -1 /* {FILE_CLOSED}: for file_abort */
 
 int file_create(OutFile *f, const char *path, Err *e);
 int file_write(OutFile *f, const void *data, size_t bytes, Err *e);

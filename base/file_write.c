@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -15,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sandbox_hint.h"
 #include "base/sys.h"
 
 /* Process-wide state: the files that a process must remove when a signal ends it. */
@@ -70,7 +70,7 @@ static void release(OutFile *f)
     end_change(&before);
     mem_free(f->path);
     mem_free(f->temporary);
-    *f = (OutFile)FILE_CLOSED;
+    *f = (OutFile){FILE_CLOSED};
 }
 
 /* Locks a new temporary. False where another process removed it as a leftover before it was locked. On a file
@@ -130,19 +130,10 @@ static int open_in_place(OutFile *f, const char *path, Err *e)
     return code;
 }
 
-const char *file_forbidden(int failed, const char *path)
-{
-    char *folder = folder_of(path, NULL);
-    const bool is_forbidden =
-        failed == EACCES && folder && !access(folder, W_OK) && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
-    mem_free(folder);
-    return is_forbidden ? "; it is not in the output folder, so the sandbox forbids it (SWIN_UMAMBA_SANDBOX=off)" : "";
-}
-
 int file_create(OutFile *f, const char *path, Err *e)
 {
     static atomic_uint serial;
-    *f = (OutFile)FILE_CLOSED;
+    *f = (OutFile){FILE_CLOSED};
     if (path_is_open_file(path)) return open_in_place(f, path, e);
     if (!*path) return err_set(e, ERR_VALUE, "the path of a file to be written is empty");
     if (strlen(path_base(path)) > NAME_MAX)
@@ -164,7 +155,7 @@ int file_create(OutFile *f, const char *path, Err *e)
         code = err_set(e, ERR_IO, "%s: cannot create the file: its folder does not exist", path);
     else if (!code)
         code = err_errno(e, failed, "%s: cannot create the file, at first named %s%s", path, path_base(f->temporary),
-                         file_forbidden(failed, path));
+                         sandbox_hint(failed, path));
     release(f);
     return code;
 }

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/sandbox_hint.h"
 #include "base/sys.h"
 
 /* Sets whether the open file is still the one of that name: the last holder of the lock may have removed it. Returns 0, or
@@ -67,7 +68,7 @@ static int take(FolderLock *lock, const char *folder, const char *name, int oper
         code = err_set(e, ERR_VALUE, "%s: another run is writing there; wait for it or give another folder", folder);
     else if (failed)
         code = err_errno(e, failed, "%s: cannot write into this folder (its lock, %s)%s", folder, name,
-                         file_forbidden(failed, path));
+                         sandbox_hint(failed, path));
     mem_free(path);
     return code;
 }
@@ -100,6 +101,24 @@ int folder_lock_runs(FolderLock *lock, const char *folder, bool alone, Err *e)
 int folder_lock_shared(FolderLock *lock, const char *folder, Err *e)
 {
     return take(lock, folder, own_lock, LOCK_SH | LOCK_NB, TRIES, e);
+}
+
+int folder_lock_of(FolderLock *lock, const char *file, Err *e)
+{
+    const int length = (int)(path_base(file) - file);
+    char *folder = path_format(e, "%.*s", length ? length : 1, length ? file : ".");
+    lock->fd = folder ? sys_open(folder, O_RDONLY | O_DIRECTORY) : -1;
+    const int failed = lock->fd < 0 ? errno : 0;
+    mem_free(folder);
+    if (!folder) return ERR_NOMEM;
+    if (failed == EACCES || failed == ENOENT) return 0; /* where there is no folder, whoever writes tells */
+    if (failed) return err_errno(e, failed, "%s: cannot open its folder", file);
+    int held;
+    for (int tries = LOCK_LONGEST * TRIES_PER_SECOND;
+         (held = lock_file(lock->fd, LOCK_EX | LOCK_NB)) == EWOULDBLOCK && tries; tries--)
+        nanosleep(&(struct timespec){0, TRY_MS * 1000000}, NULL);
+    if (held) folder_unlock(lock);
+    return held == EWOULDBLOCK ? err_set(e, ERR_VALUE, "%s: another program is writing there", file) : 0;
 }
 
 int folder_is_locked(const char *folder, bool *locked, Err *e)

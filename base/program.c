@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -262,9 +263,9 @@ static Usage usage_so_far(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     getrusage(RUSAGE_SELF, &own);
     getrusage(RUSAGE_CHILDREN, &others);
-    const long memory = own.ru_maxrss > others.ru_maxrss ? own.ru_maxrss : others.ru_maxrss;
+    const double mine = (double)mem_resident_most() / 1024, memory = fmax(mine, (double)others.ru_maxrss);
     return (Usage){(double)(now.tv_sec - started.tv_sec) + 1e-9 * (double)(now.tv_nsec - started.tv_nsec),
-                   cpu_of(&own) + cpu_of(&others), (double)memory / 1024};
+                   cpu_of(&own) + cpu_of(&others), memory / 1024};
 }
 
 /* Not in the log, whose last event has the same values. */

@@ -52,6 +52,8 @@ void text_add_args(Text *t, const char *format, va_list args)
     va_end(again);
 }
 
+#define SPECIAL " \t\n\"'\\$`!*?[](){}<>|&;#~" /* to a shell */
+
 static void add_quoted(Text *t, const char *argument)
 {
     text_add(t, "'");
@@ -70,10 +72,24 @@ void text_add_argument(Text *t, const char *format, ...)
     text_add_args(&argument, format, args);
     va_end(args);
     const char *text = argument.data ? argument.data : "";
-    if (!*text || text[strcspn(text, " \t\n\"'\\$`!*?[](){}<>|&;#~")]) add_quoted(t, text);
+    if (!*text || text[strcspn(text, SPECIAL)]) add_quoted(t, text);
     else text_add_bytes(t, text, argument.length);
     t->failed |= argument.failed;
     text_free(&argument);
+}
+
+bool text_is_arguments(const char *text)
+{
+    while (text && *text) {
+        if (*text == '\'') {
+            text = strchr(text + 1, '\'');
+            if (!text) return false;
+        } else if (text[0] == '\\' && text[1] == '\'') {
+            text++;
+        } else if (*text != ' ' && strchr(SPECIAL, *text)) return false;
+        text++;
+    }
+    return true;
 }
 
 unsigned text_code_point(const char *text, int *bytes)

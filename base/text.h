@@ -32,6 +32,9 @@ void text_add_html(Text *t, const char *value);
 /* Formats as printf, quoted for a shell if needed, so that it is one argument. */
 void text_add_argument(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether a shell takes the text for arguments and nothing else, as text_add_argument writes them, separated by blanks. */
+bool text_is_arguments(const char *text);
+
 /* The shortest decimal form that reads back to the same double ("nan", "inf" as such). */
 void text_add_double(Text *t, double value);
 

@@ -68,7 +68,7 @@ static int write_items(Conversion *c, Progress *progress, Err *e)
             progress_step(progress, 1, c->items[i].id);
             continue;
         }
-        fault_add(&found[i], FAULT_ERROR, "%s", own.text);
+        fault_add_failure(&found[i], NULL, &own);
         progress_fail(progress, c->items[i].id);
     }
     for (int i = 0; i < c->count; i++) faults_move(&c->faults, &found[i]);
@@ -113,8 +113,7 @@ static void count_items(Conversion *c)
 static int refuse_faults(const Conversion *c, Err *e)
 {
     if (!c->faults.errors) return 0;
-    if (c->faults.lost)
-        return err_set(e, ERR_NOMEM, "out of memory: not all faults are listed; %s is not written", c->out);
+    if (faults_expect_memory(&c->faults, e)) return err_context(e, "%s is not written", c->out);
     return err_set(e, ERR_VALUE, "%d error%s: %s is not written", c->faults.errors, c->faults.errors == 1 ? "" : "s",
                    c->out);
 }

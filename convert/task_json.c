@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "plans/plan.h"
 
 static const char NEWER[] = "this is the form of nnU-Net 2: the folder needs no conversion";
 
@@ -20,6 +21,8 @@ static int read_channels(Conversion *c, Err *e)
     if (!map && doc_find(root, "channel_names")) return doc_error(doc_find(root, "channel_names"), e, "%s", NEWER);
     if (!map) return doc_error(root, e, "the key modality is missing: expected as {\"0\": \"MRI\"}");
     TRY(expect_numbered(map, "modality", "{\"0\": \"MRI\"}", e));
+    if (map->count > PLAN_MAX_CHANNELS)
+        return doc_error(map, e, "modality: %d channels, expected at most %d", map->count, PLAN_MAX_CHANNELS);
     const char **names = doc_alloc(&c->doc, (size_t)map->count, sizeof *names, e);
     if (!names) return ERR_NOMEM;
     for (const DocNode *node = map->first; node; node = node->next) {

@@ -23,10 +23,7 @@ static ChannelNames channels_wanted(const CaseFiles *check)
     return (ChannelNames){check->info->channel_count, check->info->channel_names};
 }
 
-static void add_error(CaseFiles *check, const Err *e)
-{
-    fault_add(check->faults, FAULT_ERROR, "case %s: %s", check->c->id, e->text);
-}
+static void add_error(CaseFiles *check, const Err *e) { fault_add_failure(check->faults, check->c->id, e); }
 
 /* axes: how to reorient the file to the first image's grid. */
 static void check_place(CaseFiles *check, const Geometry *g, const char *path, GridAxes *axes)
@@ -82,7 +79,9 @@ void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *fa
     probe_images(&check);
     if (!c->label || !probe(&check, &header, c->label, IMAGE_LABELS)) return;
     Err e;
-    if (image_expect_one_label(&header, &e)) fault_add(faults, FAULT_ERROR, "case %s: %s: %s", c->id, c->label, e.text);
+    if (!image_expect_one_label(&header, &e)) return;
+    err_context(&e, "%s", c->label);
+    add_error(&check, &e);
 }
 
 /* " (channel 3, alpha)" where the file holds several channels; named as in dataset.json if the file has as many

@@ -36,7 +36,7 @@ static char *listed_file(const Dataset *d, const char *id, const char *name, Fau
     mem_free(expanded);
     bool there;
     Err unknown = {0};
-    if (path && file_is_there(path, &there, &unknown)) fault_add(faults, FAULT_ERROR, "case %s: %s", id, unknown.text);
+    if (path && file_is_there(path, &there, &unknown)) fault_add_failure(faults, id, &unknown);
     else if (path && !there && add_absent(id, path, faults, e)) {
         mem_free(path);
         path = NULL;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+bool geometry_is_spacing(double mm) { return mm >= 1e-18 && mm <= 1e18; }
+
 Geometry geometry_plane(int64_t height, int64_t width)
 {
     return (Geometry){.dimensions = 2,

@@ -15,13 +15,13 @@ LpsPlace lps_plain(void)
 static int check(const LpsPlace *p, int dimensions, Err *e)
 {
     for (int i = 0; i < dimensions; i++)
-        if (!(p->spacing_xyz[i] > 0 && isfinite(p->spacing_xyz[i])))
-            return err_set(e, ERR_VALUE, "the spacing of axis %d is %g: expected a number above 0", i,
+        if (!geometry_is_spacing(p->spacing_xyz[i]))
+            return err_set(e, ERR_VALUE, "the spacing of axis %d is %g: expected " GEOMETRY_SPACINGS, i,
                            p->spacing_xyz[i]);
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 3; k++)
-            if (!isfinite(p->direction[i][k]) || !isfinite(p->origin[k]))
-                return err_set(e, ERR_VALUE, "its direction or origin has a number that is not finite");
+            if (!isfinite((float)p->direction[i][k]) || !isfinite((float)p->origin[k]))
+                return err_set(e, ERR_VALUE, "its direction or origin has a number that is not finite in float32");
     return 0;
 }
 

@@ -134,8 +134,8 @@ static int parse_axes(NiiHeader *h, const nifti_2_header *wide, Err *e)
     }
     for (int i = 1; i <= g->dimensions; i++) {
         const double spacing = fabs(wide->pixdim[i]) * geometry_unit_mm(wide->xyzt_units, NULL);
-        if (!(spacing > 0 && isfinite(spacing)))
-            return err_set(e, ERR_VALUE, "pixdim[%d], a voxel's size, is %g: expected a number above 0", i,
+        if (!geometry_is_spacing(spacing))
+            return err_set(e, ERR_VALUE, "pixdim[%d], a voxel's size, is %g: expected " GEOMETRY_SPACINGS, i,
                            wide->pixdim[i]);
         g->spacing_zyx_mm[3 - i] = spacing;
     }
@@ -153,18 +153,18 @@ static int parse_orientation(Orientation *o, const nifti_2_header *wide, Err *e)
         .qfac = wide->pixdim[0] < 0 ? -1 : 1,
         .quatern_bcd = {wide->quatern_b, wide->quatern_c, wide->quatern_d},
         .offset_xyz = {wide->qoffset_x * unit, wide->qoffset_y * unit, wide->qoffset_z * unit},
-        .depth = depth > 0 && isfinite(depth) ? depth : 1,
+        .depth = geometry_is_spacing(depth) ? depth : 1,
     };
     memcpy(o->sform[0], wide->srow_x, sizeof o->sform[0]);
     memcpy(o->sform[1], wide->srow_y, sizeof o->sform[1]);
     memcpy(o->sform[2], wide->srow_z, sizeof o->sform[2]);
     for (int i = 0; i < 12; i++) o->sform[i / 4][i % 4] *= unit;
     for (int i = 0; i < 12; i++)
-        if (o->sform_code > 0 && !isfinite(o->sform[i / 4][i % 4]))
+        if (o->sform_code > 0 && !isfinite((float)o->sform[i / 4][i % 4]))
             return err_set(e, ERR_VALUE, "the sform holds a %g: expected numbers, or sform_code 0",
                            o->sform[i / 4][i % 4]);
     for (int i = 0; i < 3; i++)
-        if (o->qform_code > 0 && !(isfinite(o->quatern_bcd[i]) && isfinite(o->offset_xyz[i])))
+        if (o->qform_code > 0 && !(isfinite((float)o->quatern_bcd[i]) && isfinite((float)o->offset_xyz[i])))
             return err_set(e, ERR_VALUE,
                            "the qform holds a number that is not finite: expected numbers, or "
                            "qform_code 0");

@@ -131,8 +131,8 @@ static int read_side(double spacing_zyx[3], bool *found, const char *name, Err *
     const DocNode *item = list && !failed ? list->first : NULL;
     for (int i = 0; item && !failed; i++, item = item->next) {
         failed = doc_get_double(item, &spacing_zyx[i], e);
-        if (!failed && !(spacing_zyx[i] > 0 && isfinite(spacing_zyx[i])))
-            failed = doc_error(item, e, "spacing is %g: expected a number above 0", spacing_zyx[i]);
+        if (!failed && !geometry_is_spacing(spacing_zyx[i]))
+            failed = doc_error(item, e, "spacing is %g: expected " GEOMETRY_SPACINGS, spacing_zyx[i]);
     }
     doc_free(&doc);
     return failed;
@@ -221,7 +221,7 @@ int tiff_stack_find(TiffStack *s, const TiffFile *f, int64_t pages, int samples,
     TRY(find_side(s, &side, f, pages, use, e));
     s->volume = s->slices > 1 || side;
     for (int i = 0; i < 3 && s->volume && !side; i++)
-        if (n.spacing_zyx[i] > 0 && isfinite(n.spacing_zyx[i])) s->spacing_zyx[i] = n.spacing_zyx[i];
+        if (geometry_is_spacing(n.spacing_zyx[i])) s->spacing_zyx[i] = n.spacing_zyx[i];
     return 0;
 }
 

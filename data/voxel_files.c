@@ -45,13 +45,14 @@ int voxel_files_add(VoxelFiles *f, const char *header, const char *name, size_t 
     return 0;
 }
 
-/* Whether the pattern holds one %d, with a width at most, and no other %. */
+/* Whether the pattern holds one %d, with a width of two digits at most, and no other %. */
 static bool is_pattern(const char *pattern)
 {
     const char *at = strchr(pattern, '%');
     if (!at) return false;
-    at += 1 + strspn(at + 1, "0123456789");
-    return *at == 'd' && !strchr(at, '%');
+    const size_t digits = strspn(at + 1, "0123456789");
+    at += 1 + digits;
+    return *at == 'd' && digits <= 2 && !strchr(at, '%');
 }
 
 /* The name of number n by a pattern that is_pattern accepts. The pattern is not given to printf: the width is read
@@ -61,7 +62,7 @@ static int name_number(char *name, size_t bytes, const char *pattern, int n)
     const char *percent = strchr(pattern, '%'), *end = strchr(percent, 'd');
     const bool zeros = percent[1] == '0';
     int width = 0;
-    for (const char *at = percent + 1; at < end && width < 100; at++) width = 10 * width + (*at - '0');
+    for (const char *at = percent + 1; at < end; at++) width = 10 * width + (*at - '0');
     return zeros ? snprintf(name, bytes, "%.*s%0*d%s", (int)(percent - pattern), pattern, width, n, end + 1)
                  : snprintf(name, bytes, "%.*s%*d%s", (int)(percent - pattern), pattern, width, n, end + 1);
 }
@@ -69,7 +70,7 @@ static int name_number(char *name, size_t bytes, const char *pattern, int n)
 int voxel_files_add_pattern(VoxelFiles *f, const char *header, const char *pattern, size_t bytes,
                             const double first_last_step[3], Err *e)
 {
-    char text[MAX_PATTERN], name[MAX_PATTERN + 200];
+    char text[MAX_PATTERN], name[MAX_PATTERN + 100]; /* a width and the number itself take less than 100 */
     const double first = first_last_step[0], last = first_last_step[1], step = first_last_step[2];
     snprintf(text, sizeof text, "%.*s", (int)(bytes < sizeof text ? bytes : 0), pattern);
     const bool sound =
@@ -149,8 +150,12 @@ static int open_share(ByteSource *own, const VoxelFiles *f, const ByteSource *he
     const uint64_t all = voxels_bytes(&f->layout);
     const char *path = f->count ? f->names[i] : header->path;
     *own = (ByteSource){0};
-    if (all > INT64_MAX || all_voxels(&f->layout) % shares)
-        return err_set(e, ERR_FORMAT, "%s: %d files of voxels do not hold equal shares", path, shares);
+    if (all > INT64_MAX)
+        return err_set(e, ERR_FORMAT, "%s: damaged: the header claims more than 2^63 bytes", header->path);
+    if (all_voxels(&f->layout) % shares)
+        return err_set(e, ERR_FORMAT,
+                       "%s: the voxels cannot be divided equally among the %d files that the header names", path,
+                       shares);
     TRY(source_open_plain(own, path, e));
     if (!f->count) own->at = header->at;
     const uint64_t share = all / (uint64_t)shares;

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "base/program.h"
 #include "base/sandbox.h"
 #include "base/tool.h"
@@ -152,7 +153,10 @@ static int write_image(const Options *o, const Series *s, const DicomSources *so
     Geometry g = s->geometry;
     TRY(volume_read(&voxels, s, source, e));
     int code = turn(&voxels, &g, o->orientation, e);
+    FolderLock lock = {-1};
+    if (!code) code = output_begin(&lock, o->common.output, o->common.overwrite, e);
     if (!code) code = image_write(o->common.output, &g, &voxels, e);
+    folder_unlock(&lock);
     array_free(&voxels);
     return code;
 }
@@ -162,8 +166,11 @@ static int write_labels(const Options *o, const Series *s, const DicomSources *s
     DatasetInfo info;
     LabelFiles files = o->labels;
     files.output = o->common.output;
+    FolderLock lock = {-1};
     TRY(dataset_info_read(&info, o->dataset, e));
-    const int code = labels_write(&files, &info, s, source, e);
+    int code = output_begin(&lock, files.output, o->common.overwrite, e);
+    if (!code) code = labels_write(&files, &info, s, source, e);
+    folder_unlock(&lock);
     dataset_info_free(&info);
     return code;
 }
@@ -177,15 +184,6 @@ static int convert(const Options *o, const DicomSources *source, Err *e)
     const int code = o->labels.labels ? write_labels(o, &s, source, e) : write_image(o, &s, source, e);
     series_close(&s);
     return code;
-}
-
-static int expect_free(const Options *o, Err *e)
-{
-    bool there;
-    const char *output = o->common.output;
-    if (o->list || o->common.overwrite || path_is_open_file(output)) return 0;
-    TRY(file_is_there(output, &there, e));
-    return there ? err_set(e, ERR_VALUE, "%s exists already: give another name with -o, or --overwrite", output) : 0;
 }
 
 /* A sanitizer reserves terabytes of addresses: under it nothing is limited. */
@@ -214,7 +212,7 @@ static int run(const Options *o, Err *e)
     if (o->parent) TRY(tool_follow(o->parent, e));
     TRY(limit_time(o->seconds, e));
     TRY(limit_memory(o->memory, e));
-    TRY(expect_free(o, e));
+    if (!o->list) TRY(output_expect_free(o->common.output, o->common.overwrite, e));
     TRY(dicom_begin(e));
     TRY(sources_open(&source, o->inputs, o->input_count, e));
     const int code = convert(o, &source, e);

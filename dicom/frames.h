@@ -67,7 +67,7 @@ typedef enum HeaderKind {
 } HeaderKind;
 
 /* Reads the header of a file, whose bytes are given. What is wrong with a file whose series is known is kept as its
- * fault: it concerns only who wants that series. Fails: ERR_FORMAT (cut off or damaged, of an unknown series), ERR_NOMEM;
+ * fault: it concerns only who wants that series. Fails: ERR_FORMAT (empty; cut off or damaged, of an unknown series), ERR_NOMEM;
  * the text does not name the file. */
 int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *bytes, size_t count, Err *e);
 

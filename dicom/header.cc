@@ -2,6 +2,7 @@
 
 extern "C" {
 #include "base/plain.h"
+#include "data/geometry.h"
 }
 
 #include "dicom/attributes.h"
@@ -15,6 +16,7 @@ extern "C" {
 #include <dcmtk/dcmdata/dcuid.h>
 #include <dcmtk/dcmdata/dcxfer.h>
 
+#include <cfloat>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -111,12 +113,13 @@ static int read_spacing(Frame *f, const Groups &groups, Err *e)
     int given = numbers_of(f->spacing_yx, 2, measures, DCM_PixelSpacing);
     if (!given) given = numbers_of(f->spacing_yx, 2, groups.dataset, DCM_ImagerPixelSpacing);
     if (given > 0 && f->spacing_yx[0] == 0 && f->spacing_yx[1] == 0) given = 0; /* as some X-rays have it */
-    if (given < 0 || (given && !(f->spacing_yx[0] > 0 && f->spacing_yx[1] > 0)))
-        return err_set(e, ERR_VALUE, "PixelSpacing is %g\\%g: expected two numbers above 0", f->spacing_yx[0],
+    if (given < 0 || (given && !(geometry_is_spacing(f->spacing_yx[0]) && geometry_is_spacing(f->spacing_yx[1]))))
+        return err_set(e, ERR_VALUE, "PixelSpacing is %g\\%g: expected twice " GEOMETRY_SPACINGS, f->spacing_yx[0],
                        f->spacing_yx[1]);
     if (!given) f->spacing_yx[0] = f->spacing_yx[1] = 0;
     f->thickness = number_of(measures, DCM_SpacingBetweenSlices, 0, 0);
-    if (!(f->thickness > 0)) f->thickness = number_of(measures, DCM_SliceThickness, 0, 0);
+    if (!geometry_is_spacing(f->thickness)) f->thickness = number_of(measures, DCM_SliceThickness, 0, 0);
+    if (!geometry_is_spacing(f->thickness)) f->thickness = 0;
     return 0;
 }
 
@@ -125,8 +128,10 @@ static int read_rescale(Frame *f, const Groups &groups, Err *e)
     DcmItem *item = groups.find(DCM_PixelValueTransformationSequence);
     f->slope = number_of(item, DCM_RescaleSlope, 0, 1);
     f->intercept = number_of(item, DCM_RescaleIntercept, 0, 0);
-    if (!std::isfinite(f->slope) || !std::isfinite(f->intercept) || f->slope == 0)
-        return err_set(e, ERR_VALUE, "RescaleSlope %g and RescaleIntercept %g give no values", f->slope, f->intercept);
+    const double stored_most = 0x1p32, slope = std::fabs(f->slope);
+    if (!(slope >= FLT_MIN && slope * stored_most + std::fabs(f->intercept) <= FLT_MAX))
+        return err_set(e, ERR_VALUE, "RescaleSlope %g and RescaleIntercept %g give no values that float32 can hold",
+                       f->slope, f->intercept);
     return 0;
 }
 
@@ -233,6 +238,14 @@ static bool looks_like_dicom(const unsigned char *bytes, size_t count)
     return little || big;
 }
 
+/* As a copy that was cut off leaves it: no byte, or nothing but zeros where a preamble and a header belong. */
+static bool is_blank(const unsigned char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count && i < 132; i++)
+        if (bytes[i]) return false;
+    return true;
+}
+
 static bool is_image(DcmItem *dataset)
 {
     OFString kind;
@@ -308,6 +321,9 @@ static int add_image(DicomScan *s, int source, DcmDataset *dataset, size_t count
 int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *bytes, size_t count, Err *e)
 {
     *kind = HEADER_NONE;
+    if (is_blank(static_cast<const unsigned char *>(bytes), count))
+        return err_set(e, ERR_FORMAT, "%s: copy it again, or remove it if it is no slice",
+                       count ? "its beginning holds zeros only" : "it is empty");
     if (!looks_like_dicom(static_cast<const unsigned char *>(bytes), count)) return 0;
     try {
         DicomStream stream(bytes, count);

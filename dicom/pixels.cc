@@ -15,7 +15,6 @@
 #include <dcmtk/dcmdata/dcxfer.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
-#include <dcmtk/oflog/oflog.h>
 
 #include <climits>
 #include <cstring>
@@ -51,7 +50,8 @@ static bool load_own_dictionary()
 
 static int begin(Err *e)
 {
-    OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+    DicomStream::begin();
+    dcmStopParsingAfterElement.set(DCM_PixelData); /* what follows is not needed, and may be padding without end */
     if (!dcmDataDict.isDictionaryLoaded() && !load_own_dictionary())
         return err_set(e, ERR_IO, "DCMTK's data dictionary %s is not there: install it, or set DCMDICTPATH to its path",
                        DCM_DICT_DEFAULT_PATH);

@@ -121,8 +121,14 @@ static int no_series(const DicomScan *s, const DicomSources *source, Err *e)
             e, ERR_VALUE,
             "no image among %d DICOM object%s (reports, segmentations, a DICOMDIR …): expected a series of slices",
             s->other_count, s->other_count == 1 ? "" : "s");
-    return err_set(e, ERR_VALUE, "%d file%s and none of them DICOM: expected a folder, or a zip archive, of one series",
-                   source->count, source->count == 1 ? "" : "s");
+    if (source->count == 1)
+        return err_set(e, ERR_VALUE, "%s is no DICOM file: expected a folder, or a zip archive, of one series",
+                       sources_name(source, 0));
+    if (!source->count)
+        return err_set(e, ERR_VALUE, "there is no file: expected a folder, or a zip archive, of one series");
+    return err_set(e, ERR_VALUE,
+                   "none of the %d files is DICOM, %s is not: expected a folder, or a zip archive, of one series",
+                   source->count, sources_name(source, 0));
 }
 
 enum { SERIES_SHOWN = 5 };

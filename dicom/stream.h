@@ -10,26 +10,40 @@
 #include <cstdint>
 
 /* DCMTK calls itself for each sequence within a sequence, without a limit: some hundred kB of nested sequences would
- * take the whole stack. Whatever it reads, it asks the stream for its status first. So the stream tells an error where
- * the stack has grown too much since the stream was made. The rest of the file is not read then, deflated or not. */
+ * take the whole stack. And it looks for the place of each element among those before it, from the last one on: for elements in
+ * falling order, or given twice, the time is quadratic. Whatever it reads, it asks the stream for its status first. So the
+ * stream tells an error where the stack has grown too much since the stream was made, and after too many elements that
+ * are out of order. The rest of the file is not read then, deflated or not. */
 class DicomStream : public DcmInputBufferStream
 {
   public:
+    /* Once, before the first stream: DCMTK's warnings are counted from then on, and not printed. */
+    static void begin();
+
     /* bytes: borrowed. Reads are to be made on the same stack. */
     DicomStream(const void *bytes, size_t count) : start(stack_now())
     {
         setBuffer(bytes, (offile_off_t)count);
         setEos();
+        out_of_order = 0;
     }
 
     OFCondition status() const override
     {
         const uintptr_t now = stack_now(), used = now > start ? now - start : start - now;
-        if (used < MOST_STACK) return DcmInputBufferStream::status();
-        return makeOFCondition(OFM_dcmdata, 0xffff, OF_error, "sequences within sequences, hundreds of levels deep");
+        if (used >= MOST_STACK)
+            return makeOFCondition(OFM_dcmdata, 0xffff, OF_error,
+                                   "sequences within sequences, hundreds of levels deep");
+        if (out_of_order > MOST_OUT_OF_ORDER)
+            return makeOFCondition(OFM_dcmdata, 0xffff, OF_error,
+                                   "hundreds of elements are there twice or not in the order of their tags");
+        return DcmInputBufferStream::status();
     }
 
+    static thread_local unsigned out_of_order; /* elements of the file that is read by this thread */
+
   private:
+    enum { MOST_OUT_OF_ORDER = 256 }; /* real files have a few */
     /* A sequence takes about 500 bytes: read, and later freed. The stack is 8 MiB where nobody has changed it. */
     enum { MOST_STACK = 256 << 10 };
     const uintptr_t start;

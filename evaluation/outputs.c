@@ -62,11 +62,11 @@ static int write_output(Output *o, const Summary *s, const char *folder, Err *e)
 int outputs_write(const Summary *s, const char *folder, Err *e)
 {
     Output outputs[] = {
-        {"instances.csv", s->has_instances ? summary_add_instance_csv : NULL, FILE_CLOSED},
-        {"paper.csv", s->paper != PAPER_NONE ? summary_add_paper_csv : NULL, FILE_CLOSED},
-        {"per_case.csv", summary_add_csv, FILE_CLOSED},
-        {"summary.yaml", summary_add_yaml, FILE_CLOSED},
-        {"summary.json", summary_add_json, FILE_CLOSED},
+        {"instances.csv", s->has_instances ? summary_add_instance_csv : NULL, {FILE_CLOSED}},
+        {"paper.csv", s->paper != PAPER_NONE ? summary_add_paper_csv : NULL, {FILE_CLOSED}},
+        {"per_case.csv", summary_add_csv, {FILE_CLOSED}},
+        {"summary.yaml", summary_add_yaml, {FILE_CLOSED}},
+        {"summary.json", summary_add_json, {FILE_CLOSED}},
     };
     const size_t count = sizeof outputs / sizeof *outputs;
     int code = 0;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/program.h"
 #include "base/sandbox.h"
 #include "base/text.h"
@@ -59,21 +60,39 @@ static int convert_folder(const Options *options, const CommonOptions *common, E
     return failed;
 }
 
+static int expect_free(const char *out, const CommonOptions *common, Err *e)
+{
+    bool there;
+    TRY(file_is_there(out, &there, e));
+    if (!there || common->overwrite) return 0;
+    return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
+}
+
+/* Another program may have written the file meanwhile. */
+static int write_file(const WeightsFile *w, const char *out, const CommonOptions *common, Err *e)
+{
+    FolderLock lock;
+    TRY(folder_lock_of(&lock, out, e));
+    int code = expect_free(out, common, e);
+    if (!code) code = weights_write(w, out, e);
+    folder_unlock(&lock);
+    return code;
+}
+
 static int convert_file(const Options *options, const CommonOptions *common, Err *e)
 {
     const char *in = options->paths[0], *out = options->paths[1];
     WeightsFile w;
-    bool there, same;
-    TRY(file_is_there(out, &there, e));
+    bool same;
     TRY(file_is_same(in, out, &same, e));
     if (same) /* a checkpoint would lose its optimizer state */
         return err_set(e, ERR_VALUE, "%s and %s are the same file: give OUT another name", in, out);
-    if (there && !common->overwrite) return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
+    TRY(expect_free(out, common, e));
     TRY(weights_read(&w, in, e));
     const int dropped = weights_drop(&w, WEIGHTS_OPTIMIZER);
     size_t bytes = 0;
     for (int i = 0; i < w.count; i++) bytes += array_bytes(&w.tensors[i].array);
-    const int failed = weights_write(&w, out, e);
+    const int failed = write_file(&w, out, common, e);
     if (!failed && !common->quiet) {
         program_say("%s: %d tensors, %.1f MB", out, w.count, (double)bytes / 1e6);
         if (dropped) program_say("not kept: %d tensors of the optimizer's state", dropped);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "data/image_files.h"
 #include "data/image_io.h"
 
@@ -68,7 +69,7 @@ static int expect_free(const char *path, const Case *c, bool replace, Err *e)
     if (!there) return 0;
     for (int i = 0; i < c->image_count && !is; i++) TRY(is_part(&is, path, c->images[i], e));
     if (is) return err_set(e, ERR_VALUE, "%s belongs to the image itself: give another name with -o", path);
-    return replace ? 0 : err_set(e, ERR_VALUE, "%s exists already: give another name with -o, or --overwrite", path);
+    return output_expect_free(path, replace, e);
 }
 
 /* Checks the file, and the one that is written beside it. */

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "inference/model_source.h"
 #include "inference/output_file.h"
 
@@ -99,12 +100,8 @@ static int expect_one_model(const PredictOptions *o, const Configuration *c, Err
 
 static int expect_free(const PredictOptions *o, Err *e)
 {
-    bool there;
-    const char *output = o->common.output;
-    TRY(file_is_there(output, &there, e));
-    if (there && !o->common.overwrite)
-        return err_set(e, ERR_VALUE, "%s exists already: give another name with -o, or --overwrite", output);
-    return output_file_expect_writable(output, e);
+    TRY(output_expect_free(o->common.output, o->common.overwrite, e));
+    return output_file_expect_writable(o->common.output, e);
 }
 
 int predict_series_run(const PredictOptions *o, const Configuration *c, Err *e)

@@ -1,4 +1,5 @@
 /* One case of a PredictionJob: reads its files, predicts, writes its labels. */
+#include "base/output.h"
 #include "inference/case_images.h"
 #include "inference/output_file.h"
 #include "inference/prediction_job.h"
@@ -61,6 +62,15 @@ static int read_case(const PredictionJob *job, const Case *c, Image *image, Err 
     return code;
 }
 
+static int write_labels(const PredictionJob *job, const char *path, const Geometry *g, const Array *labels, Err *e)
+{
+    FolderLock lock = {-1}; /* a folder of outputs is locked by itself */
+    if (path == job->file) TRY(output_begin(&lock, path, job->o->overwrite, e));
+    const int code = image_write(path, g, labels, e);
+    folder_unlock(&lock);
+    return code;
+}
+
 int prediction_job_predict(const PredictionJob *job, const Case *c, const char *path, Err *e)
 {
     Image image;
@@ -72,7 +82,8 @@ int prediction_job_predict(const PredictionJob *job, const Case *c, const char *
     int code = predict_labels(job, &image, &labels, c->id, e);
     if (code && c->image_count == 1) err_context(e, "%s", c->images[0]);
     if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
-    if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: if the labels exist, so do all files */
+    if (!code)
+        code = write_labels(job, path, &image.geometry, &labels, e); /* last: if the labels exist, so do all files */
     array_free(&labels);
     image_free(&image);
     return code;

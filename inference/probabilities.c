@@ -63,7 +63,7 @@ static int write_rows(void *context, const RowBlock *rows, Err *e)
 
 ProbabilitySink probability_file_sink(ProbabilityFile *f, const char *folder, const char *id)
 {
-    *f = (ProbabilityFile){.folder = folder, .id = id, .out = FILE_CLOSED};
+    *f = (ProbabilityFile){.folder = folder, .id = id, .out = {FILE_CLOSED}};
     return (ProbabilitySink){begin_file, {write_rows, f}};
 }
 

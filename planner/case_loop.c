@@ -15,10 +15,12 @@ typedef struct Loop {
     Err failed;     /* the first failure that is not a fault of a case */
 } Loop;
 
-/* ---- faults as bytes: their number; of each the severity and the text ---- */
+/* ---- faults as bytes: whether memory ran out; their number; of each the severity and the text ---- */
 
 void case_faults_pack(Text *result, const FaultList *faults)
 {
+    const char no_memory = faults->no_memory;
+    text_add_bytes(result, &no_memory, 1);
     text_add_bytes(result, (const char *)&faults->count, sizeof faults->count);
     for (int i = 0; i < faults->count; i++) {
         const Fault *f = &faults->faults[i];
@@ -31,6 +33,7 @@ void case_faults_pack(Text *result, const FaultList *faults)
 static const char *unpack_faults(FaultList *faults, const char *at)
 {
     int count;
+    if (*at++) faults_ran_out(faults);
     memcpy(&count, at, sizeof count);
     at += sizeof count;
     for (int i = 0; i < count; i++) {

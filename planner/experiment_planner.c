@@ -146,13 +146,11 @@ static PlanNormalization scheme_of_channel(const char *name, bool any_case)
     return NORMALIZE_ZSCORE;
 }
 
-static int choose_normalization(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
+static void choose_normalization(Plan *plan, const PlannerInput *in, Text *explain)
 {
     PlanConfiguration *c = &plan->configuration;
     const DatasetInfo *dataset = in->dataset;
     const double kept = in->fingerprint->median_relative_size_after_cropping;
-    if (dataset->channel_count > PLAN_MAX_CHANNELS)
-        return err_set(e, ERR_UNSUPPORTED, "%d channels: at most %d", dataset->channel_count, PLAN_MAX_CHANNELS);
     c->channel_count = c->mask_count = dataset->channel_count;
     for (int i = 0; i < c->channel_count; i++) {
         const bool any_case = plan->compatibility != COMPATIBILITY_NNUNET_2_1;
@@ -169,7 +167,6 @@ static int choose_normalization(Plan *plan, const PlannerInput *in, Text *explai
     if (plan->intensity_count)
         memcpy(plan->intensities, in->fingerprint->intensities,
                (size_t)plan->intensity_count * sizeof *plan->intensities);
-    return 0;
 }
 
 /* The patch to start from: the median image, at most 2048 x 2048 pixels of the same proportions. */
@@ -324,8 +321,8 @@ int plan_experiment(Plan *plan, const PlannerInput *input, Text *explain, Err *e
     measure_new_size(&m, f, column);
     mem_free(column);
     choose_transpose(plan, &m, f, explain);
-    int code = choose_normalization(plan, in, explain, e);
-    if (!code) code = choose_patch_and_batch(plan, in, &m, explain, e);
+    choose_normalization(plan, in, explain);
+    int code = choose_patch_and_batch(plan, in, &m, explain, e);
     if (!code) code = choose_for_network(plan, in, &m, explain, e);
     text_free(&unread);
     return code;

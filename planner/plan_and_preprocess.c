@@ -93,12 +93,13 @@ static void tell(PlannerRun *r, Kind kind, const char *format, ...)
 static int report_faults(PlannerRun *r, Err *e)
 {
     const int errors = r->faults.errors;
+    const int code = faults_expect_memory(&r->faults, e);
     for (int i = 0; i < r->faults.count; i++) {
         const Fault *fault = &r->faults.faults[i];
         tell_text(r, fault->severity == FAULT_ERROR ? REPORT_ERROR : WARN, fault->text);
     }
     faults_free(&r->faults);
-    if (!errors) return 0;
+    if (!errors || code) return code;
     return err_set(e, ERR_VALUE, "%s: %d error%s in the dataset: correct the dataset and start again",
                    r->options->dataset, errors, errors == 1 ? "" : "s");
 }

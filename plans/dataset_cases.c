@@ -48,6 +48,9 @@ static int read_root(DatasetCases *cases, const DocNode *root, Err *e)
     TRY(doc_get_int(node, FORMAT, FORMAT, &format, e));
     TRY(read_string(&cases->dataset, root, "dataset", e));
     TRY(read_string(&cases->options, root, "options", e));
+    if (cases->options && !text_is_arguments(cases->options)) /* they are printed as part of a command */
+        return doc_error(doc_find(root, "options"), e,
+                         "options: not as plan_and_preprocess writes them: run it again, or correct the file");
     TRY(read_names(&cases->present, root, "cases", e));
     return read_names(&cases->removed, root, "removed", e);
 }

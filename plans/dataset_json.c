@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "formats/schema.h"
 #include "formats/yaml.h"
+#include "plans/plan.h"
 #include "plans/readers.h"
 #include "plans/region_order.h"
 
@@ -86,6 +87,8 @@ static int read_channels(DatasetInfo *info, const DocNode *root, Err *e)
         return refuse_missing(root, "channel_names", "{\"0\": \"CT\"}, with a number and a name for each channel", e);
     TRY(doc_expect(names, DOC_MAPPING, e));
     if (!names->count) return doc_error(names, e, "%s: no channel, expected at least one", names->key);
+    if (names->count > PLAN_MAX_CHANNELS)
+        return doc_error(names, e, "%s: %d channels, expected at most %d", names->key, names->count, PLAN_MAX_CHANNELS);
     const char **list = doc_alloc(info->doc, (size_t)names->count, sizeof *list, e);
     if (!list) return ERR_NOMEM;
     for (const DocNode *name = names->first; name; name = name->next) {

@@ -34,11 +34,11 @@ typedef struct DatasetListed {
 } DatasetListed;
 
 typedef struct DatasetInfo {
-    const char *name, *description; /* NULL where absent */
-    const char *file_ending;        /* ".nii.gz" */
-    const char *reader;             /* overwrite_image_reader_writer; NULL: by file_ending */
-    int64_t num_training;           /* numTraining; the planner uses it without a check */
-    int channel_count;
+    const char *name, *description;   /* NULL where absent */
+    const char *file_ending;          /* ".nii.gz" */
+    const char *reader;               /* overwrite_image_reader_writer; NULL: by file_ending */
+    int64_t num_training;             /* numTraining; the planner uses it without a check */
+    int channel_count;                /* at most PLAN_MAX_CHANNELS */
     const char *const *channel_names; /* in the order of their index */
     int label_count;
     const DatasetLabel *labels;     /* in the file's order; background included, ignore not */

@@ -6,7 +6,8 @@
  * Keys: size=XxYxZ bits= signed=1 slope= intercept= spacing=Y,X first=X,Y,Z row=… column=… step=… (mm, in DICOM's
  * axes) syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 blank=1 (all values are 0)
  * omit=N number=… instances=FIRST codestream=FILE (the compressed pixels of each image) nest=N behind=N (a sequence N
- * levels deep at the beginning of the dataset, or behind its pixels) and attributes: GGGG,EEEE=VALUE of all objects,
+ * levels deep at the beginning of the dataset, or behind its pixels) falling=N (elements in falling order at its beginning)
+ * zeros=N (bytes behind its pixels) and attributes: GGGG,EEEE=VALUE of all objects,
  * N:GGGG,EEEE=VALUE of slice N. Files are not named in the order of slices. */
 extern "C" {
 #include "base/memory.h"
@@ -102,7 +103,7 @@ struct Made {
     double slope, intercept;
     std::vector<double> spacing, first, row, column, step;
     std::string syntax, codestream;
-    int nest, behind;
+    int nest, behind, falling, zeros;
 };
 
 static Made read_keys(const Keys &keys)
@@ -126,6 +127,8 @@ static Made read_keys(const Keys &keys)
     m.codestream = text_of(keys, "codestream", "");
     m.nest = (int)number_of(keys, "nest", 0);
     m.behind = (int)number_of(keys, "behind", 0);
+    m.falling = (int)number_of(keys, "falling", 0);
+    m.zeros = (int)number_of(keys, "zeros", 0);
     return m;
 }
 
@@ -373,7 +376,9 @@ static void save(DcmFileFormat *format, const std::string &path, const Made &m)
     DcmDataset *d = format->getDataset();
     if (!is_compressed_here(m)) expect(d->chooseRepresentation(syntax, NULL), m.syntax.c_str());
     expect(format->saveFile(path.c_str(), syntax), path.c_str());
-    if (m.nest || m.behind) nest(path, m.syntax, m.nest, m.behind);
+    if (m.nest || m.behind) enclose(path, m.syntax, nested(m.syntax, m.nest), nested(m.syntax, m.behind));
+    if (m.falling || m.zeros)
+        enclose(path, m.syntax, falling(m.syntax, m.falling), std::vector<Uint8>((size_t)m.zeros));
 }
 
 static void write_object(const std::string &path, const Keys &keys, const Made &m, int slice)

@@ -75,6 +75,24 @@ static void json_strings_are_valid(void **state)
     }
 }
 
+static void arguments_are_told_from_commands(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"plain", "two words", "it's", "'", "", "$HOME; `id`", "a\nb", "\\", "--x=~"};
+    static const char *const commands[] = {"a; b", "a\nb",  "$(id)", "`id`",  "a|b",  "a>b",
+                                           "a&",   "'open", "\\a",   "\"a\"", "a\tb", "~"};
+    Text all = {0};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        text_add(&all, "%s", i ? " " : "");
+        text_add_argument(&all, "%s", words[i]);
+        assert_true(text_is_arguments(all.data));
+    }
+    assert_true(text_is_arguments(""));
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (text_is_arguments(commands[i])) fail_msg("%s", commands[i]);
+    text_free(&all);
+}
+
 static void codes_of_a_terminal_are_no_text(void **state)
 {
     (void)state;
@@ -217,6 +235,7 @@ int main(void)
         cmocka_unit_test(errors_tell_the_system_s_reason),
         cmocka_unit_test(doubles_print_shortest),
         cmocka_unit_test(json_strings_are_valid),
+        cmocka_unit_test(arguments_are_told_from_commands),
         cmocka_unit_test(codes_of_a_terminal_are_no_text),
         cmocka_unit_test(names_look_alike_at_a_glance),
         cmocka_unit_test(arrays_refuse_overflow),

@@ -87,7 +87,7 @@ static void check_set(int i, bool whole)
     snprintf(folder, sizeof folder, "%s/%s", broken, sets[i].folder);
     find_faults(folder, &faults, whole);
     const bool seen = whole || sets[i].by_header;
-    const bool right = faults.errors == (seen ? sets[i].errors : 0) && !faults.lost &&
+    const bool right = faults.errors == (seen ? sets[i].errors : 0) && !faults.no_memory &&
                        (!seen || !sets[i].error || says(&faults, FAULT_ERROR, sets[i].error)) &&
                        (!seen || !sets[i].warning || says(&faults, FAULT_WARNING, sets[i].warning)) &&
                        (sets[i].error || sets[i].warning || !faults.count);

@@ -418,6 +418,25 @@ static void loops_keep_the_order_of_cases(void **state)
     faults_free(&faults);
 }
 
+static void lack_of_memory_is_no_fault_of_a_case(void **state)
+{
+    (void)state;
+    FaultList own = {0}, all = {0};
+    Err wrong = {ERR_FORMAT, "damaged"}, e = {0};
+    fault_add_failure(&own, "a", &wrong);
+    faults_move(&all, &own);
+    assert_int_equal(faults_expect_memory(&all, &e), 0);
+    assert_int_equal(faults_check(&all, &e), ERR_VALUE);
+    assert_string_equal(e.text, "case a: damaged");
+    wrong = (Err){ERR_NOMEM, "out of memory: 5 bytes could not be allocated"};
+    fault_add_failure(&own, "b", &wrong);
+    faults_move(&all, &own);
+    assert_string_equal(all.faults[1].text, "case b: out of memory: 5 bytes could not be allocated");
+    assert_int_equal(faults_expect_memory(&all, &e), ERR_NOMEM);
+    assert_int_equal(faults_check(&all, &e), ERR_NOMEM);
+    faults_free(&all);
+}
+
 /* Whether the case's list differs from `before`, which it becomes. */
 static bool changes(MadeFrom *before, const Dataset *d, const Plan *plan)
 {
@@ -554,6 +573,7 @@ int main(void)
         cmocka_unit_test(recomputation_leaves_room_for_larger_batches),
         cmocka_unit_test(schemes_follow_the_channel_names),
         cmocka_unit_test(loops_keep_the_order_of_cases),
+        cmocka_unit_test(lack_of_memory_is_no_fault_of_a_case),
         cmocka_unit_test(origins_change_with_content_and_plan),
         cmocka_unit_test(settings_that_differ_are_named),
         cmocka_unit_test(sheets_show_the_contours),

@@ -115,8 +115,11 @@ static int follow_links(void)
 static int tell_why(void)
 {
     Err e = {0};
-    EXPECT(!enter(&(Sandbox){.folders = {in_folder("out")}}));
+    EXPECT(!enter(&(Sandbox){.folders = {in_folder("out"), in_folder("gone")}}));
     EXPECT(file_put(in_folder("file"), "text", 4, &e) && strstr(e.text, "SWIN_UMAMBA_SANDBOX=off"));
+    EXPECT(!rmdir(in_folder("gone")));
+    EXPECT(file_make_folders(in_folder("gone"), &e) &&
+           strstr(e.text, "or that was removed, so the sandbox forbids it"));
     return 0;
 }
 

@@ -263,7 +263,7 @@ static const struct {
     {"h.mha",
      "NDims = 3\nDimSize = 4000000000 4000000000 4000000000\nElementType = MET_UCHAR\nElementDataFile = "
      "LOCAL\n",
-     "files of voxels|cut off"},
+     "more than 2^63 bytes|cut off"},
     {"h.mha", "NDims = 3\nDimSize = 99999999999999999999 1 1\nElementType = MET_UCHAR\n", "DimSize"},
     {"h.mha", META("ElementType = MET_UCHAR\nCompressedData = maybe\n"), "CompressedData is 'maybe'"},
     {"h.mha", "NDims = 2\nDimSize = 3 3\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
@@ -282,9 +282,11 @@ static const struct {
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%s%n.raw 1 2 1\n", "with one %d"},
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%d.raw 1 999999999 1\n",
      "with one %d"},
+    {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%0707d.raw 1 4 1\n",
+     "with one %d"},
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = LIST\n", "no file is named"},
     {"h.mha", "NDims = 3\nDimSize = 4294967296 2147483648 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
-     "equal shares"}, /* 2^63 voxels */
+     "more than 2^63 bytes"}, /* 2^63 voxels */
     {"h.mha", "NDims = 2\nDimSize = 2 3\nNDims = 4\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
      "DimSize is missing"},
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%d.raw 1 2 1e300\n",

@@ -101,7 +101,7 @@ int pth_write_weights(const WeightsFile *w, const char *under, const char *path,
 {
     Text pickle = {0};
     Zip z = {0};
-    OutFile f = FILE_CLOSED;
+    OutFile f = {FILE_CLOSED};
     EntryName *names = NULL;
     int failed = weights_check_names(w, e);
     if (!failed && under && weights_note_text(w, under))

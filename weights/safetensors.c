@@ -274,7 +274,7 @@ static int write_numbers(void *context, int tensor, Err *e)
 int safetensors_write(const WeightsFile *w, const char *path, Err *e)
 {
     Text header = {0};
-    Output out = {.file = FILE_CLOSED, .w = w};
+    Output out = {.file = {FILE_CLOSED}, .w = w};
     int failed = weights_check_names(w, e);
     if (!failed && weights_find(w, METADATA)) failed = err_set(e, ERR_FORMAT, "no tensor may be called %s", METADATA);
     if (!failed) failed = compose_header(&header, w, e);

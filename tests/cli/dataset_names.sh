@@ -132,6 +132,10 @@ wrong '"numTraining"' '"overwrite_image_reader": "NibabelIO", "numTraining"' 'ex
 wrong '"labels"' '"label"' 'found the key "label", expected "labels"'
 wrong '"channel_names"' '"channels"' 'the key channel_names is missing: write "channel_names": {"0": "CT"}\|found the key "channels", expected "channel_names"'
 wrong '"background": 0' '"0": "background"' 'expected the name first, then its value, as "background": 0'
+many=$(awk 'BEGIN {for (i = 0; i < 65; i++) printf "%s\"%d\": \"MRI\"", i ? ", " : "", i}')
+printf '{"channel_names": {%s}, "labels": {"background": 0, "a": 1, "b": 2}, "numTraining": 5, "file_ending": ".nii.gz"}' "$many" >"$raw/dataset.json"
+check "more channels than an image may have" 1 plan
+has "are refused" 'channel_names: 65 channels, expected at most 64' stderr
 
 # ---- lists and maps in dataset.json
 begin

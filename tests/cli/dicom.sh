@@ -141,6 +141,11 @@ refused "half a place" 'ImagePositionPatient is not complete' '0020,0032=1\2'
 refused "directions that are none" 'a direction of length 2' '0020,0037=2\0\0\0\1\0'
 refused "no spacing" 'no PixelSpacing' 0028,0030=-
 refused "a slope of 0" 'RescaleSlope 0' 0028,1053=0
+refused "a slope that is too large" '4_003_0: RescaleSlope 1e+300 and RescaleIntercept 0 give no values that float32 can hold' 0028,1053=1e300
+refused "one that is too small" '4_003_0: RescaleSlope 1e-300 ' 0028,1053=1e-300
+refused "an intercept of a slice that is too large" '4_0[0-9]*_0: RescaleSlope 1 and RescaleIntercept -1e+300 ' 1:0028,1052=-1e300
+refused "a spacing that is too large" '4_003_0: PixelSpacing is 1e+300.1e+300: expected twice a number above 0' '0028,0030=1e300\1e300'
+refused "a place that is too far" 'not finite in float32' '0020,0032=1e300\0\0' size=24x20x1
 refused "colours" '4_003_0: its pixels are no gray values' 0028,0004=RGB
 refused "a mosaic" 'a mosaic, several slices in one image' '0008,0008=ORIGINAL\PRIMARY\MOSAIC'
 refused "several frames without places" 'several frames without functional groups' 0028,0008=2
@@ -194,10 +199,23 @@ for syntax in explicit implicit big deflated; do
     becomes "40 sequences, one in another, $syntax" nested-$syntax syntax=$syntax nest=40
     refused "30000 of them, $syntax" '4_003_0: cut off or damaged: sequences within sequences' syntax=$syntax nest=30000 size=24x20x1
 done
-refused "behind the pixels" '4_003_0: cut off or damaged: sequences within sequences' behind=30000 size=24x20x1
+becomes "what is behind the pixels is not read" behind behind=30000
+becomes "nor are zeros" padded zeros=3000000
+
+# DCMTK looks for the place of each element from the last one on.
+for syntax in explicit implicit big deflated; do
+    becomes "200 elements in falling order, $syntax" falling-$syntax syntax=$syntax falling=200
+    refused "60000 of them, $syntax" '4_003_0: cut off or damaged: hundreds of elements are there twice or not in the order' syntax=$syntax falling=60000 size=24x20x1
+done
 
 check "no DICOM at all" 1 convert Makefile -o "$out/bad.nii"
-has "is told" '1 file and none of them DICOM' stderr
+has "is told" 'Makefile is no DICOM file: expected a folder' stderr
+cp -r "$out/explicit" "$out/blank"; : >"$out/blank/4_003_0"
+check "an empty file" 1 convert "$out/blank" -o "$out/bad.nii"
+has "is an error" '4_003_0: it is empty: copy it again, or remove it if it is no slice' stderr
+head -c 5000 /dev/zero >"$out/blank/4_003_0"
+check "a file of zeros" 1 convert "$out/blank" -o "$out/bad.nii"
+has "is one too" '4_003_0: its beginning holds zeros only' stderr
 check "nothing there" 1 convert "$out/explicitt" -o "$out/bad.nii"
 has "is told" 'there is no such file or folder' stderr
 mkdir "$out/empty"; check "an empty folder" 1 convert "$out/empty" -o "$out/bad.nii"

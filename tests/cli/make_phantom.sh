@@ -24,6 +24,11 @@ check "volumes in a format of one slice" 2 "$program" -o "$out/c" --cases 2 --si
 check "nothing is made" 1 test -e "$out/c"
 (trap '' XFSZ; ulimit -f 1; "$program" -o "$out/full" --cases 2 2>&1) | cat >"$out/said" # no file may be larger
 check "what could not be made is not counted as done" 0 grep -q ': 0 done, [0-9]* failed' "$out/said"
+if perl -e 1 2>/dev/null; then # the kernel counts a program's peak memory from before it was started: as that of the program that starts it
+    check "started by a large program" 0 perl -e '$x = "x" x 3e8; exit(system(@ARGV) >> 8)' "$program" -o "$out/d" --cases 1 --size 4x32x24
+    is "the peak memory is its own" awk '/peak memory/ {own = $(NF - 1)} END {exit !(own > 1 && own < 200)}' "$out/stderr"
+else echo "ok - peak memory # SKIP there is no perl"
+fi
 touch "$out/a/imagesTr/phantom_x.nii.gz"
 check "--overwrite removes phantoms" 0 "$program" -o "$out/a" --cases 1 --size 4x32x24 --overwrite
 check "and nothing else" 0 test -e "$out/a/imagesTr/phantom_x.nii.gz"

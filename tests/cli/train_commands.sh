@@ -29,6 +29,11 @@ check "a case that is not finished" 1 train_one
 paste "an unfinished case"
 is "and the options of the last time are typed too" grep -q 'width: 0.0625' "my pre/plans.yaml"
 check "and trains" 0 train_one --no-validation
+cp "my pre/cases.yaml" kept; sed -i 's/^options: .*/options: "--recipe paper; touch stolen"/' "my pre/cases.yaml"
+check "options that are no arguments alone" 1 train_one --overwrite
+has "are refused" 'cases.yaml:[0-9:]* options: not as plan_and_preprocess writes them' stderr
+is "and not typed" test -z "$(typed)"
+mv kept "my pre/cases.yaml"
 printf 'configurations: {2d: {spacing: [2.0, 2.0]}}\n' >"other spacing.yaml"
 check "an override that preprocessing must know" 1 train_one --override "other spacing.yaml" --overwrite
 paste "an override"

@@ -118,6 +118,16 @@ one() { predict b r; }; two() { predict b s; }
 one_alone "predict twice, two models" '/b.* \(another run with another model\|holds predictions that were made by another model\)'
 [ $done = 1 ] && alone=p || alone=q
 equals "all labels are of one of them" "$(labels b)" "$(labels $alone)"
+into_file() { "$build/predict" -i "$raw/imagesTr/phantom_001_0000.nii.gz" -o "$out/one.$1" -m "$out/$2" --quiet $3; } # ENDING RESULTS
+one() { into_file nii.gz r; }; two() { into_file nii.gz s; }
+one_alone "predict twice, one file" 'one.nii.gz exists already'
+[ $done = 1 ] && alone=p || alone=q
+is "the file is of one of them" cmp "$out/one.nii.gz" "$out/$alone/phantom_001.nii.gz"
+pair() { cat "$out/one.mhd" "$out"/one.*raw | cksum; }
+into_file mhd r 2>/dev/null; of_r=$(pair); into_file mhd s --overwrite 2>/dev/null; of_s=$(pair)
+one() { into_file mhd r --overwrite; }; two() { into_file mhd s --overwrite; }
+both_do "predict twice, a header and its voxels, with --overwrite"
+now=$(pair); is "both files are of one of them" [ "$now" = "$of_r" -o "$now" = "$of_s" ]
 check "--overwrite, while another run writes" 1 held "$out/a" .runs.lock predict a s --overwrite
 has "is refused" '/a: another run is writing there' stderr
 equals "nothing has changed" "$(labels a)" "$(labels p)"
@@ -153,6 +163,10 @@ from=$out/r/fold_0/checkpoint_final.safetensors
 "$build/convert_weights" "$from" "$out/alone.pth" --quiet 2>/dev/null
 one() { "$build/convert_weights" "$from" "$out/w.pth" --quiet --overwrite; }; two() { one; }
 both_do "convert_weights twice, one file"
+is "the file is as alone" cmp "$out/alone.pth" "$out/w.pth"
+rm "$out/w.pth"
+one() { "$build/convert_weights" "$from" "$out/w.pth" --quiet; }
+one_alone "convert_weights twice, one file, without --overwrite" 'w.pth: exists already'
 is "the file is as alone" cmp "$out/alone.pth" "$out/w.pth"
 decathlon "$raw" 6 "$out/Task01_P"
 check "alone: convert_dataset" 0 "$build/convert_dataset" msd "$out/Task01_P" "$out/converted" --quiet

@@ -53,6 +53,23 @@ static std::vector<Uint8> nested(const std::string &syntax, int levels)
     return bytes;
 }
 
+/* Empty elements of one group, in falling order. */
+static std::vector<Uint8> falling(const std::string &syntax, int count)
+{
+    const bool big = syntax == "big";
+    std::vector<Uint8> bytes;
+    const auto number = [&](Uint32 value) {
+        bytes.push_back((Uint8)(big ? value >> 8 : value)), bytes.push_back((Uint8)(big ? value : value >> 8));
+    };
+    for (int i = count; i > 0; i--) {
+        number(9), number((Uint32)i);
+        if (syntax == "implicit") number(0);
+        else bytes.insert(bytes.end(), {'L', 'O'});
+        number(0);
+    }
+    return bytes;
+}
+
 /* Raw deflate, or its undoing. */
 static std::vector<Uint8> zipped(const std::vector<Uint8> &bytes, bool pack)
 {
@@ -70,10 +87,12 @@ static std::vector<Uint8> zipped(const std::vector<Uint8> &bytes, bool pack)
     return made;
 }
 
-/* The dataset is behind 132 bytes and the file's meta information, whose length is in its first element. */
-static void nest(const std::string &path, const std::string &syntax, int levels, int behind)
+/* Puts bytes at the beginning and at the end of a file's dataset. It is behind 132 bytes and the file's meta information, whose
+ * length is in its first element. */
+static void enclose(const std::string &path, const std::string &syntax, const std::vector<Uint8> &first,
+                    const std::vector<Uint8> &last)
 {
-    const std::vector<Uint8> file = read_bytes(path), first = nested(syntax, levels), last = nested(syntax, behind);
+    const std::vector<Uint8> file = read_bytes(path);
     const size_t meta = 144 + file.at(140) + 256 * file.at(141);
     const bool deflated = syntax == "deflated";
     std::vector<Uint8> made(file.begin(), file.begin() + (long)meta), dataset(file.begin() + (long)meta, file.end());

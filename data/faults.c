@@ -57,7 +57,8 @@ void faults_free(FaultList *list)
 int faults_expect_memory(const FaultList *list, Err *e)
 {
     if (!list->no_memory) return 0;
-    return err_set(e, ERR_NOMEM, "out of memory: not all cases could be read; use fewer threads, or a machine with more memory");
+    return err_set(e, ERR_NOMEM,
+                   "out of memory: not all cases could be read; use fewer threads, or a machine with more memory");
 }
 
 int faults_check(const FaultList *list, Err *e)

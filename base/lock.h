@@ -37,8 +37,8 @@ int folder_lock_watch(FolderLock *lock, const char *folder, Err *e);
 int folder_lock_shared(FolderLock *lock, const char *folder, Err *e);
 
 /* Locks the folder of a file while the file is written, without making another file in it: the lock is on the folder itself.
- * Waits for other processes. No lock (fd -1) where there is no folder, or it cannot be read or locked (some network file
- * systems). Fails: ERR_VALUE if another process holds it for LOCK_LONGEST; ERR_IO, ERR_NOMEM. */
+ * Waits LOCK_MOMENT at most: the user may hold that lock for another purpose (flock FOLDER COMMAND). No lock (fd -1) then, and
+ * where there is no folder, or it cannot be read or locked (some network file systems). Fails: ERR_IO, ERR_NOMEM. */
 int folder_lock_of(FolderLock *lock, const char *file, Err *e);
 
 /* Whether a process holds the lock of a folder, this one included. Nothing is made there. Fails: ERR_IO, ERR_NOMEM. */

@@ -8,7 +8,8 @@
 int output_expect_free(const char *path, bool replace, Err *e);
 
 /* Before the file is written: locks its folder and asks again, since another program may have written it meanwhile. The caller
- * writes, and releases the lock by folder_unlock. Fails: as folder_lock_of and output_expect_free; nothing is locked then. */
+ * writes, and releases the lock by folder_unlock. Fails: as folder_lock_of and output_expect_free; nothing is
+ * locked then. */
 int output_begin(FolderLock *lock, const char *path, bool replace, Err *e);
 
 #endif

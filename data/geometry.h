@@ -27,9 +27,9 @@ typedef struct Geometry {
     Orientation orientation;
 } Geometry;
 
-/* Whether a spacing can be used: above 0, and no number whose square, or which in float32 (NIfTI-1), is 0 or infinite. */
+/* Whether a spacing can be used: within what a plan may have. */
 bool geometry_is_spacing(double mm);
-#define GEOMETRY_SPACINGS "a number above 0, from 1e-18 to 1e18" /* for messages */
+#define GEOMETRY_SPACINGS "a number from 1e-9 to 1e9" /* for messages */
 
 /* A 2-D image without spacing or orientation: spacing (999,1,1), as nnU-Net sets it. */
 Geometry geometry_plane(int64_t height, int64_t width);

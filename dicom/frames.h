@@ -58,6 +58,7 @@ typedef struct DicomScan {
     Frame *frames;
     int file_count, frame_count;
     int other_count; /* DICOM objects without images: reports, segmentations, DICOMDIR … */
+    int first_other; /* of them: its number in the DicomSources */
 } DicomScan;
 
 typedef enum HeaderKind {

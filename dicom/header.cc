@@ -12,6 +12,7 @@ extern "C" {
 
 #include <dcmtk/dcmdata/dcdeftag.h>
 #include <dcmtk/dcmdata/dcfilefo.h>
+#include <dcmtk/dcmdata/dcmetinf.h>
 #include <dcmtk/dcmdata/dcsequen.h>
 #include <dcmtk/dcmdata/dcuid.h>
 #include <dcmtk/dcmdata/dcxfer.h>
@@ -19,6 +20,7 @@ extern "C" {
 #include <cfloat>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -34,13 +36,37 @@ static void text_of(char *text, size_t bytes, DcmItem *item, const DcmTagKey &ta
     plain_line(text);
 }
 
+/* NaN where the text is not a number and nothing else. */
+static double number_in(const char *text)
+{
+    char *end;
+    const double value = strtod(text, &end);
+    const bool is_number = end > text && text[strspn(text, " +-.0123456789eE")] == '\0';
+    return is_number && !end[strspn(end, " ")] ? value : NAN;
+}
+
+/* NaN where something else than a number is there. */
 static double number_of(DcmItem *item, const DcmTagKey &tag, unsigned long index, double missing)
 {
+    DcmElement *element;
+    OFString text;
     Float64 value;
     Float32 single;
-    if (!item) return missing;
-    if (item->findAndGetFloat64(tag, value, index).good()) return value;
-    return item->findAndGetFloat32(tag, single, index).good() ? single : missing;
+    if (!item || item->findAndGetElement(tag, element).bad()) return missing;
+    if (element->getVR() == EVR_DS || element->getVR() == EVR_IS)
+        return element->getOFString(text, index).good() && !text.empty() ? number_in(text.c_str()) : missing;
+    if (element->getFloat64(value, index).good()) return value;
+    return element->getFloat32(single, index).good() ? single : missing;
+}
+
+/* Fails where the number is none. */
+static int read_number(double *value, DcmItem *item, const DcmTagKey &tag, const char *name, double missing, Err *e)
+{
+    char text[DICOM_TEXT_BYTES];
+    *value = number_of(item, tag, 0, missing);
+    if (!std::isnan(*value)) return 0;
+    text_of(text, sizeof text, item, tag);
+    return err_set(e, ERR_VALUE, "%s is '%s': expected a number", name, text);
 }
 
 static DcmItem *item_of(DcmItem *item, const DcmTagKey &sequence)
@@ -94,15 +120,25 @@ static int read_directions(Frame *f, const double six[6], Err *e)
     return 0;
 }
 
+static int incomplete(const char *name, const char *count, DcmItem *item, const DcmTagKey &tag, Err *e)
+{
+    char text[256];
+    text_of(text, sizeof text, item, tag);
+    return err_set(e, ERR_VALUE, "%s is not complete: '%s', expected %s numbers", name, text, count);
+}
+
 static int read_place(Frame *f, const Groups &groups, Err *e)
 {
     double six[6];
-    const int position = numbers_of(f->position, 3, groups.find(DCM_PlanePositionSequence), DCM_ImagePositionPatient);
-    const int directions = numbers_of(six, 6, groups.find(DCM_PlaneOrientationSequence), DCM_ImageOrientationPatient);
-    if (position < 0 || directions < 0 || position != directions)
-        return err_set(e, ERR_VALUE, "%s is %s",
-                       position > directions ? "ImageOrientationPatient" : "ImagePositionPatient",
-                       position < 0 || directions < 0 ? "not complete" : "missing");
+    DcmItem *position_item = groups.find(DCM_PlanePositionSequence);
+    DcmItem *direction_item = groups.find(DCM_PlaneOrientationSequence);
+    const int position = numbers_of(f->position, 3, position_item, DCM_ImagePositionPatient);
+    const int directions = numbers_of(six, 6, direction_item, DCM_ImageOrientationPatient);
+    if (position < 0) return incomplete("ImagePositionPatient", "three", position_item, DCM_ImagePositionPatient, e);
+    if (directions < 0)
+        return incomplete("ImageOrientationPatient", "six", direction_item, DCM_ImageOrientationPatient, e);
+    if (position != directions)
+        return err_set(e, ERR_VALUE, "%s is missing", position ? "ImageOrientationPatient" : "ImagePositionPatient");
     f->has_place = position > 0;
     return position ? read_directions(f, six, e) : 0;
 }
@@ -110,12 +146,16 @@ static int read_place(Frame *f, const Groups &groups, Err *e)
 static int read_spacing(Frame *f, const Groups &groups, Err *e)
 {
     DcmItem *measures = groups.find(DCM_PixelMeasuresSequence);
-    int given = numbers_of(f->spacing_yx, 2, measures, DCM_PixelSpacing);
-    if (!given) given = numbers_of(f->spacing_yx, 2, groups.dataset, DCM_ImagerPixelSpacing);
+    DcmItem *item = measures;
+    DcmTagKey tag = DCM_PixelSpacing;
+    int given = numbers_of(f->spacing_yx, 2, item, tag);
+    if (!given) given = numbers_of(f->spacing_yx, 2, item = groups.dataset, tag = DCM_ImagerPixelSpacing);
     if (given > 0 && f->spacing_yx[0] == 0 && f->spacing_yx[1] == 0) given = 0; /* as some X-rays have it */
-    if (given < 0 || (given && !(geometry_is_spacing(f->spacing_yx[0]) && geometry_is_spacing(f->spacing_yx[1]))))
-        return err_set(e, ERR_VALUE, "PixelSpacing is %g\\%g: expected twice " GEOMETRY_SPACINGS, f->spacing_yx[0],
-                       f->spacing_yx[1]);
+    if (given < 0 || (given && !(geometry_is_spacing(f->spacing_yx[0]) && geometry_is_spacing(f->spacing_yx[1])))) {
+        char text[DICOM_TEXT_BYTES];
+        text_of(text, sizeof text, item, tag);
+        return err_set(e, ERR_VALUE, "PixelSpacing is '%s': expected two numbers, each " GEOMETRY_SPACINGS, text);
+    }
     if (!given) f->spacing_yx[0] = f->spacing_yx[1] = 0;
     f->thickness = number_of(measures, DCM_SpacingBetweenSlices, 0, 0);
     if (!geometry_is_spacing(f->thickness)) f->thickness = number_of(measures, DCM_SliceThickness, 0, 0);
@@ -126,8 +166,8 @@ static int read_spacing(Frame *f, const Groups &groups, Err *e)
 static int read_rescale(Frame *f, const Groups &groups, Err *e)
 {
     DcmItem *item = groups.find(DCM_PixelValueTransformationSequence);
-    f->slope = number_of(item, DCM_RescaleSlope, 0, 1);
-    f->intercept = number_of(item, DCM_RescaleIntercept, 0, 0);
+    TRY(read_number(&f->slope, item, DCM_RescaleSlope, "RescaleSlope", 1, e));
+    TRY(read_number(&f->intercept, item, DCM_RescaleIntercept, "RescaleIntercept", 0, e));
     const double stored_most = 0x1p32, slope = std::fabs(f->slope);
     if (!(slope >= FLT_MIN && slope * stored_most + std::fabs(f->intercept) <= FLT_MAX))
         return err_set(e, ERR_VALUE, "RescaleSlope %g and RescaleIntercept %g give no values that float32 can hold",
@@ -318,6 +358,31 @@ static int add_image(DicomScan *s, int source, DcmDataset *dataset, size_t count
     return 0;
 }
 
+/* The class of what the object is; a file that is cut off may have it in its first part alone. */
+static void class_of(char *kind, size_t bytes, DcmFileFormat *format)
+{
+    text_of(kind, bytes, format->getDataset(), DCM_SOPClassUID);
+    if (!*kind) text_of(kind, bytes, format->getMetaInfo(), DCM_MediaStorageSOPClassUID);
+}
+
+/* Where the file ended within an element, DCMTK leaves that with the length that its header claims: memory that was never filled. */
+static void drop_unfinished(DcmItem *dataset)
+{
+    for (unsigned long i = dataset->card(); i-- > 0;)
+        if (dataset->getElement(i)->transferState() != ERW_ready) delete dataset->remove(i);
+}
+
+static HeaderKind kind_of(DcmFileFormat *format, Err *found)
+{
+    char kind[DICOM_UID_BYTES];
+    class_of(kind, sizeof kind, format);
+    const bool is_meant = dcmIsImageStorageSOPClassUID(kind), is_known = dcmFindNameOfUID(kind) != NULL;
+    if (is_known && !is_meant && (found->code || !is_image(format->getDataset()))) return HEADER_OTHER;
+    if (found->code || is_image(format->getDataset())) return HEADER_IMAGE;
+    if (is_meant) err_set(found, ERR_FORMAT, "cut off or damaged: Rows, Columns or BitsAllocated is missing");
+    return is_meant ? HEADER_IMAGE : HEADER_OTHER;
+}
+
 int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *bytes, size_t count, Err *e)
 {
     *kind = HEADER_NONE;
@@ -331,17 +396,18 @@ int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *by
         format.transferInit();
         const OFCondition read =
             format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_PixelData);
-        format.transferEnd();
         DcmDataset *dataset = format.getDataset();
+        if (read.bad()) drop_unfinished(dataset);
+        format.transferEnd();
         Err found = {};
         if (read.bad()) err_set(&found, ERR_FORMAT, "cut off or damaged: %s", read.text());
-        if (read.bad() && !dataset->tagExists(DCM_SeriesInstanceUID)) {
+        *kind = kind_of(&format, &found);
+        if (found.code && *kind == HEADER_IMAGE && !dataset->tagExists(DCM_SeriesInstanceUID)) {
             *e = found;
             return e->code;
         }
-        *kind = read.bad() || is_image(dataset) ? HEADER_IMAGE : HEADER_OTHER;
         if (*kind == HEADER_IMAGE) return add_image(s, source, dataset, count, &found, e);
-        s->other_count++;
+        if (!s->other_count++) s->first_other = source;
         return 0;
     } catch (const std::bad_alloc &) {
         return err_set(e, ERR_NOMEM, "not enough memory for its header");

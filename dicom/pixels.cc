@@ -51,7 +51,6 @@ static bool load_own_dictionary()
 static int begin(Err *e)
 {
     DicomStream::begin();
-    dcmStopParsingAfterElement.set(DCM_PixelData); /* what follows is not needed, and may be padding without end */
     if (!dcmDataDict.isDictionaryLoaded() && !load_own_dictionary())
         return err_set(e, ERR_IO, "DCMTK's data dictionary %s is not there: install it, or set DCMDICTPATH to its path",
                        DCM_DICT_DEFAULT_PATH);
@@ -92,18 +91,35 @@ static int read_layout(DicomPixels *p, DcmItem *dataset, Err *e)
     return 0;
 }
 
-/* Of all fragments with which a JPEG image begins; other compressions have none that look like one. */
-static int expect_jpeg_sizes(DicomPixels *p, Err *e)
+/* The sizes in a fragment's own header. Of JPEG only the fragments have one with which an image begins. */
+static int expect_sizes(const DicomPixels *p, const Uint8 *bytes, size_t count, Err *e)
+{
+    if (p->syntax == EXS_RLELossless) return rle_expect_segments(bytes, count, p->bits_allocated / 8, e);
+    return jpeg_expect_size(bytes, count, p->rows, p->columns, e);
+}
+
+/* The first fragment is a table of offsets. */
+static int expect_fragments(DicomPixels *p, Err *e)
 {
     DcmPixelSequence *all = NULL;
     if (p->pixels->getEncapsulatedRepresentation(p->syntax, NULL, all).bad() || !all) return 0;
-    for (DcmObject *at = all->nextInContainer(NULL); at; at = all->nextInContainer(at)) {
+    if (p->syntax == EXS_RLELossless && all->card() != (unsigned long)p->frames + 1)
+        return err_set(e, ERR_FORMAT, "%ld RLE frames in %lu pieces: expected one for each frame", p->frames,
+                       all->card() ? all->card() - 1 : 0);
+    DcmObject *at = all->nextInContainer(NULL);
+    while (at && (at = all->nextInContainer(at))) {
         DcmPixelItem *item = static_cast<DcmPixelItem *>(at);
         Uint8 *bytes = NULL;
-        if (item->getUint8Array(bytes).good() && bytes)
-            TRY(jpeg_expect_size(bytes, item->getLength(), p->rows, p->columns, e));
+        if (item->getUint8Array(bytes).good() && bytes) TRY(expect_sizes(p, bytes, item->getLength(), e));
     }
     return 0;
+}
+
+/* What follows the pixels is not needed, and may be padding or damaged. */
+static bool has_whole_pixels(DcmItem *dataset)
+{
+    DcmElement *element = NULL;
+    return dataset->findAndGetElement(DCM_PixelData, element).good() && element->transferState() == ERW_ready;
 }
 
 static int open(DicomPixels *p, const void *bytes, size_t count, Err *e)
@@ -112,15 +128,16 @@ static int open(DicomPixels *p, const void *bytes, size_t count, Err *e)
     DcmElement *element = NULL;
     p->format.transferInit();
     const OFCondition read = p->format.read(stream);
-    p->format.transferEnd();
-    if (read.bad()) return err_set(e, ERR_FORMAT, "cut off or damaged: %s", read.text());
     DcmDataset *dataset = p->format.getDataset();
+    const bool is_whole = read.good() || has_whole_pixels(dataset);
+    p->format.transferEnd();
+    if (!is_whole) return err_set(e, ERR_FORMAT, "cut off or damaged: %s", read.text());
     if (dataset->findAndGetElement(DCM_PixelData, element).bad() ||
         !(p->pixels = dynamic_cast<DcmPixelData *>(element)))
         return err_set(e, ERR_FORMAT, "there is no PixelData");
     p->syntax = dataset->getOriginalXfer();
     TRY(read_layout(p, dataset, e));
-    return expect_jpeg_sizes(p, e);
+    return expect_fragments(p, e);
 }
 
 int dicom_pixels_open(DicomPixels **result, const void *bytes, size_t count, Err *e)

@@ -33,6 +33,10 @@ int dicom_pixels_frame(DicomPixels *p, int frame, int32_t *values, size_t count,
  * for another size. */
 int jpeg_expect_size(const void *bytes, size_t count, int64_t rows, int64_t columns, Err *e);
 
+/* Checks that a frame in RLE has so many segments, and that they lie in its bytes (dicom/rle_size.c): DCMTK reads where its header
+ * says. Fails: ERR_FORMAT. */
+int rle_expect_segments(const void *frame, size_t count, int segments, Err *e);
+
 /* Decodes a JPEG 2000 codestream of one component (dicom/jpeg2000.c). Fails: ERR_FORMAT; ERR_SHAPE for another size. */
 int jpeg2000_decode(int32_t *values, int64_t rows, int64_t columns, const void *bytes, size_t count, Err *e);
 

@@ -39,7 +39,17 @@ static void warn_of_deep(Text *warnings, const DicomSources *source)
              source->left_out == 1 ? " is" : "s are", SOURCES_DEEPEST, source->deep);
 }
 
-static int read_headers(DicomScan *s, Text *warnings, const DicomSources *source, Err *e)
+static void warn_of_objects(Text *warnings, const DicomSources *source, const DicomScan *s)
+{
+    if (!s->other_count || !s->file_count) return;
+    text_add(warnings,
+             "%d DICOM object%s no image (a report, a segmentation, a DICOMDIR …) and %s not read; the first: %s\n",
+             s->other_count, s->other_count == 1 ? " is" : "s are", s->other_count == 1 ? "is" : "are",
+             sources_name(source, s->first_other));
+}
+
+/* lists: a file that is damaged is told, and is no error. */
+static int read_headers(DicomScan *s, Text *warnings, const DicomSources *source, bool lists, Err *e)
 {
     HeaderKind kind;
     int count = 0, code = 0;
@@ -47,10 +57,15 @@ static int read_headers(DicomScan *s, Text *warnings, const DicomSources *source
     if (!others) return e->code;
     for (int i = 0; i < source->count && !code; i++) {
         code = read_header(s, &kind, source, i, e);
-        if (!code && kind == HEADER_NONE) others[count++] = i;
+        if (code == ERR_FORMAT && lists) {
+            text_add(warnings, "%s\n", e->text);
+            err_clear(e);
+            code = 0;
+        } else if (!code && kind == HEADER_NONE) others[count++] = i;
     }
     warn_of_deep(warnings, source);
     if (!code) warn_of_others(warnings, source, others, count);
+    if (!code) warn_of_objects(warnings, source, s);
     mem_free(others);
     return code;
 }
@@ -102,11 +117,19 @@ static void add_group(Text *t, const Group *g)
              f->description);
 }
 
+static void warn_of_faults(Text *warnings, const DicomSources *source, const DicomScan *s)
+{
+    for (int i = 0; i < s->file_count; i++)
+        if (s->files[i].fault_code)
+            text_add(warnings, "%s: %s\n", sources_name(source, s->files[i].source), s->files[i].fault);
+}
+
 int series_table(Text *text, Text *warnings, const DicomSources *source, Err *e)
 {
     DicomScan s = {0};
     Group *groups = NULL;
-    int count = 0, code = read_headers(&s, warnings, source, e);
+    int count = 0, code = read_headers(&s, warnings, source, true, e);
+    if (!code) warn_of_faults(warnings, source, &s);
     if (!code) code = group_files(&groups, &count, &s, e);
     for (int i = 0; i < count && !code; i++) add_group(text, &groups[i]);
     mem_free(groups);
@@ -243,7 +266,7 @@ static int list_slices(Series *s, const DicomSources *source, const char *uid, E
 static int open_series(Series *s, const DicomSources *source, const SeriesChoice *choice, Err *e)
 {
     const char *uid = NULL;
-    TRY(read_headers(&s->scan, &s->warnings, source, e));
+    TRY(read_headers(&s->scan, &s->warnings, source, false, e));
     TRY(choose_series(&uid, &s->scan, source, choice->series, e));
     TRY(list_slices(s, source, uid, e));
     TRY(volumes_choose(s, source, choice->volume, e));

@@ -71,13 +71,25 @@ static int add_folder(DicomSources *s, const char *path, int depth, Err *e)
 
 /* ---- archives ---- */
 
+/* ".name" is left out, also of a folder in its path, as in folders (base/file.h); "./name" is no hidden one. */
+static bool is_hidden(const ZipEntry *entry)
+{
+    const char *at = entry->name, *past = at + entry->name_bytes;
+    for (const char *slash; at < past; at = slash + 1) {
+        slash = memchr(at, '/', (size_t)(past - at));
+        if (!slash) slash = past;
+        if (*at == '.' && slash - at > 1 && !(slash - at == 2 && at[1] == '.')) return true;
+    }
+    return false;
+}
+
 static int add_members(DicomSources *s, const char *path, const Zip *zip, Err *e)
 {
     char named[PATH_NAMED_BYTES];
     const char *shown = path_base(path_named(path, named));
     for (int i = 0; i < zip->count; i++) {
         const ZipEntry *entry = &zip->entries[i];
-        if (!entry->name_bytes || entry->name[entry->name_bytes - 1] == '/') continue;
+        if (!entry->name_bytes || entry->name[entry->name_bytes - 1] == '/' || is_hidden(entry)) continue;
         TRY(add(s, NULL, path_format(e, "%s: %.*s", shown, (int)entry->name_bytes, entry->name), entry, e));
     }
     return 0;

@@ -3,13 +3,21 @@
 #include <dcmtk/oflog/oflog.h>
 #include <dcmtk/oflog/spi/logevent.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
 
-thread_local unsigned DicomStream::out_of_order;
+thread_local unsigned DicomStream::out_of_order, DicomStream::tags[];
+
+void DicomStream::note_order(unsigned tag, bool is_twice)
+{
+    if (out_of_order > MOST_OUT_OF_ORDER || (!is_twice && std::count(tags, tags + out_of_order, tag))) return;
+    tags[out_of_order++] = is_twice ? 0 : tag;
+}
 
 namespace
 {
-/* Counts DCMTK's warnings of elements that are out of order; no warning is printed. */
+/* Takes DCMTK's warnings of elements that are out of order from the others; no warning is printed. */
 class OrderWarnings : public dcmtk::log4cplus::Appender
 {
   public:
@@ -19,8 +27,11 @@ class OrderWarnings : public dcmtk::log4cplus::Appender
   protected:
     void append(const dcmtk::log4cplus::spi::InternalLoggingEvent &event) override
     {
+        unsigned group = 0, element = 0;
         const char *text = event.getMessage().c_str();
-        if (strstr(text, "not in ascending tag order") || strstr(text, "found twice")) DicomStream::out_of_order++;
+        const char *place = strstr(text, "not in ascending tag order, at element ");
+        if (place) sscanf(place, "%*[^(](%x,%x)", &group, &element);
+        if (place || strstr(text, "found twice")) DicomStream::note_order(group << 16 | element, !place);
     }
 };
 } // namespace

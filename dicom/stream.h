@@ -12,8 +12,8 @@
 /* DCMTK calls itself for each sequence within a sequence, without a limit: some hundred kB of nested sequences would
  * take the whole stack. And it looks for the place of each element among those before it, from the last one on: for elements in
  * falling order, or given twice, the time is quadratic. Whatever it reads, it asks the stream for its status first. So the
- * stream tells an error where the stack has grown too much since the stream was made, and after too many elements that
- * are out of order. The rest of the file is not read then, deflated or not. */
+ * stream tells an error where the stack has grown too much since the stream was made, and after too many tags that are out of
+ * order. Not elements: an object may have the same two out of order in each of its items, which takes no time. The rest of the file is not read then, deflated or not. */
 class DicomStream : public DcmInputBufferStream
 {
   public:
@@ -40,10 +40,12 @@ class DicomStream : public DcmInputBufferStream
         return DcmInputBufferStream::status();
     }
 
-    static thread_local unsigned out_of_order; /* elements of the file that is read by this thread */
+    /* An element of the file that this thread reads is out of order, or there twice (then its tag does not matter). */
+    static void note_order(unsigned tag, bool is_twice);
 
   private:
     enum { MOST_OUT_OF_ORDER = 256 }; /* real files have a few */
+    static thread_local unsigned out_of_order, tags[MOST_OUT_OF_ORDER + 1];
     /* A sequence takes about 500 bytes: read, and later freed. The stack is 8 MiB where nobody has changed it. */
     enum { MOST_STACK = 256 << 10 };
     const uintptr_t start;

@@ -18,7 +18,7 @@ int outputs_check(const char *folder, Err *e)
     return code;
 }
 
-/* summary.json comes first: where it is, all others are there, too. */
+/* summary.json comes first: where it is, all others are of its evaluation. */
 int outputs_remove(const char *folder, Err *e)
 {
     static const char *const names[] = {"summary.json", "summary.yaml",  "per_case.csv",

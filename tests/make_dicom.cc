@@ -7,7 +7,7 @@
  * axes) syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 blank=1 (all values are 0)
  * omit=N number=… instances=FIRST codestream=FILE (the compressed pixels of each image) nest=N behind=N (a sequence N
  * levels deep at the beginning of the dataset, or behind its pixels) falling=N (elements in falling order at its beginning)
- * zeros=N (bytes behind its pixels) and attributes: GGGG,EEEE=VALUE of all objects,
+ * zeros=N (bytes behind its pixels) begin=HEX (the dataset begins with these bytes) and attributes: GGGG,EEEE=VALUE of all objects,
  * N:GGGG,EEEE=VALUE of slice N. Files are not named in the order of slices. */
 extern "C" {
 #include "base/memory.h"
@@ -102,7 +102,7 @@ struct Made {
     bool is_signed, is_inverse, is_enhanced, is_blank;
     double slope, intercept;
     std::vector<double> spacing, first, row, column, step;
-    std::string syntax, codestream;
+    std::string syntax, codestream, begin;
     int nest, behind, falling, zeros;
 };
 
@@ -129,6 +129,7 @@ static Made read_keys(const Keys &keys)
     m.behind = (int)number_of(keys, "behind", 0);
     m.falling = (int)number_of(keys, "falling", 0);
     m.zeros = (int)number_of(keys, "zeros", 0);
+    m.begin = text_of(keys, "begin", "");
     return m;
 }
 
@@ -377,6 +378,7 @@ static void save(DcmFileFormat *format, const std::string &path, const Made &m)
     if (!is_compressed_here(m)) expect(d->chooseRepresentation(syntax, NULL), m.syntax.c_str());
     expect(format->saveFile(path.c_str(), syntax), path.c_str());
     if (m.nest || m.behind) enclose(path, m.syntax, nested(m.syntax, m.nest), nested(m.syntax, m.behind));
+    if (!m.begin.empty()) enclose(path, m.syntax, of_hex(m.begin), {});
     if (m.falling || m.zeros)
         enclose(path, m.syntax, falling(m.syntax, m.falling), std::vector<Uint8>((size_t)m.zeros));
 }

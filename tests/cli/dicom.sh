@@ -141,10 +141,13 @@ refused "half a place" 'ImagePositionPatient is not complete' '0020,0032=1\2'
 refused "directions that are none" 'a direction of length 2' '0020,0037=2\0\0\0\1\0'
 refused "no spacing" 'no PixelSpacing' 0028,0030=-
 refused "a slope of 0" 'RescaleSlope 0' 0028,1053=0
+refused "a slope with a comma" "4_003_0: RescaleSlope is '2,5': expected a number" 0028,1053=2,5
+refused "an intercept that is no number" "RescaleIntercept is '-1024 HU': expected a number" "0028,1052=-1024 HU"
+refused "a place with commas" "ImagePositionPatient is not complete: '1,5.2,5.3,5', expected three numbers" '0020,0032=1,5\2,5\3,5'
 refused "a slope that is too large" '4_003_0: RescaleSlope 1e+300 and RescaleIntercept 0 give no values that float32 can hold' 0028,1053=1e300
 refused "one that is too small" '4_003_0: RescaleSlope 1e-300 ' 0028,1053=1e-300
 refused "an intercept of a slice that is too large" '4_0[0-9]*_0: RescaleSlope 1 and RescaleIntercept -1e+300 ' 1:0028,1052=-1e300
-refused "a spacing that is too large" '4_003_0: PixelSpacing is 1e+300.1e+300: expected twice a number above 0' '0028,0030=1e300\1e300'
+refused "a spacing that is too large" '4_003_0: PixelSpacing is .1e300.1e300.: expected two numbers, each a number from 1e-9 to 1e9' '0028,0030=1e300\1e300'
 refused "a place that is too far" 'not finite in float32' '0020,0032=1e300\0\0' size=24x20x1
 refused "colours" '4_003_0: its pixels are no gray values' 0028,0004=RGB
 refused "a mosaic" 'a mosaic, several slices in one image' '0008,0008=ORIGINAL\PRIMARY\MOSAIC'
@@ -208,6 +211,26 @@ for syntax in explicit implicit big deflated; do
     refused "60000 of them, $syntax" '4_003_0: cut off or damaged: hundreds of elements are there twice or not in the order' syntax=$syntax falling=60000 size=24x20x1
 done
 
+# The same two elements out of order in each of many items take no time.
+items=0800401153510000ffffffff$(awk 'BEGIN {for (i = 0; i < 600; i++) printf "feff00e010000000090002004c4f0000090001004c4f0000"}')feffdde000000000
+becomes "600 items with two elements in falling order" items begin=$items
+# What the file begins with, and it ends within an element of 1 GiB.
+for begin in 'an item that ends:feff0de000000000' 'an item that begins:feff00e000000000' 'the pixels:e07f10004f57000000000000'; do
+    refused "a dataset that begins with ${begin%:*}" '4_003_0: cut off or damaged' size=24x20x1 begin=${begin#*:}
+done
+for kind in 554e 5554; do # UN, UT
+    claim=20000e0055490400312e320008006000${kind}000000000040
+    refused "an element of 1 GiB in a small file" '4_003_0: cut off or damaged' size=24x20x1 begin=$claim
+    check "its list" 0 convert "$out/bad" --list --memory 256M
+    has "tells it" 'warning: .*4_003_0: cut off or damaged' stderr
+    equals "and shows nothing of the memory" "$(cut -c 1-24 "$out/stdout")" '1.2  -  -  1 image  '
+done
+refused "an image without Rows" '4_003_0: cut off or damaged: Rows, Columns or BitsAllocated is missing' 0028,0010=-
+rle() { printf "$1\\100\\000\\000\\000$2"; head -c 52 /dev/zero; printf '\000\001\000\001'; } # SEGMENTS SECOND-BEGIN
+rle '\002\000\000\000' '\000\377\377\000' >"$out/rle_far"; rle '\017\000\000\000' '\102\000\000\000' >"$out/rle_many"
+refused "RLE that leads out of its frame" 'RLE: cut off or damaged: segment 2 of a frame begins at byte 16776960 of 68' syntax=rle codestream="$out/rle_far"
+refused "RLE of other segments" 'RLE: damaged: a frame has 15 segments, expected 2' syntax=rle codestream="$out/rle_many"
+
 check "no DICOM at all" 1 convert Makefile -o "$out/bad.nii"
 has "is told" 'Makefile is no DICOM file: expected a folder' stderr
 cp -r "$out/explicit" "$out/blank"; : >"$out/blank/4_003_0"
@@ -216,6 +239,17 @@ has "is an error" '4_003_0: it is empty: copy it again, or remove it if it is no
 head -c 5000 /dev/zero >"$out/blank/4_003_0"
 check "a file of zeros" 1 convert "$out/blank" -o "$out/bad.nii"
 has "is one too" '4_003_0: its beginning holds zeros only' stderr
+check "its list" 0 convert "$out/blank" --list
+has "tells it" 'warning: .*4_003_0: its beginning holds zeros only' stderr
+if command -v zip >/dev/null; then
+    rm "$out/blank/4_003_0"; cp "$out/explicit/4_003_0" "$out/blank"; mkdir "$out/blank/.cache"; : >"$out/blank/.nomedia"; : >"$out/blank/.cache/a"
+    (cd "$out/blank" && zip -qr ../hidden.zip . .nomedia .cache)
+    check "hidden files of an archive" 0 convert "$out/hidden.zip" -o "$out/hidden.nii"
+    is "are left out" same "$out/hidden.nii" "$out/explicit.want.nii"
+fi
+cp -r "$out/explicit" "$out/report"; "$build/make_dicom" "$out/dose" "$out/dose.nii" size=24x20x1 0008,0016=1.2.840.10008.5.1.4.1.1.88.11 0028,0010=- 2>/dev/null; cp "$out"/dose/* "$out/report/report"
+check "a report beside the slices" 0 convert "$out/report" -o "$out/report.nii"
+has "is told" 'warning: 1 DICOM object is no image .* and is not read; the first: .*/report/report' stderr
 check "nothing there" 1 convert "$out/explicitt" -o "$out/bad.nii"
 has "is told" 'there is no such file or folder' stderr
 mkdir "$out/empty"; check "an empty folder" 1 convert "$out/empty" -o "$out/bad.nii"

@@ -164,6 +164,9 @@ from=$out/r/fold_0/checkpoint_final.safetensors
 one() { "$build/convert_weights" "$from" "$out/w.pth" --quiet --overwrite; }; two() { one; }
 both_do "convert_weights twice, one file"
 is "the file is as alone" cmp "$out/alone.pth" "$out/w.pth"
+into_locked() { flock "$out" "$build/convert_weights" "$from" "$out/locked.pth" --quiet; }
+check "the user holds the folder's lock" 0 into_locked
+is "the file is as alone" cmp "$out/alone.pth" "$out/locked.pth"
 rm "$out/w.pth"
 one() { "$build/convert_weights" "$from" "$out/w.pth" --quiet; }
 one_alone "convert_weights twice, one file, without --overwrite" 'w.pth: exists already'

@@ -53,6 +53,13 @@ static std::vector<Uint8> nested(const std::string &syntax, int levels)
     return bytes;
 }
 
+static std::vector<Uint8> of_hex(const std::string &text)
+{
+    std::vector<Uint8> bytes;
+    for (size_t i = 0; i + 1 < text.size(); i += 2) bytes.push_back((Uint8)std::stoul(text.substr(i, 2), NULL, 16));
+    return bytes;
+}
+
 /* Empty elements of one group, in falling order. */
 static std::vector<Uint8> falling(const std::string &syntax, int count)
 {

@@ -53,7 +53,7 @@ CFLAGS_release := -O3 -g1
 CFLAGS_debug := -O0 -g3
 CFLAGS_asan := -O1 -g3 -DFAULTS -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CFLAGS_tsan := -O1 -g3 -fsanitize=thread
-CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 ifeq ($(CFLAGS_$(VARIANT)),)
 $(error VARIANT=$(VARIANT): expected release, debug, asan or tsan)
 endif
@@ -123,9 +123,11 @@ INTERFACE := $(call objects_of,$(wildcard library/*.c))
 
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
-FUZZ_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/fuzz/libfuzzer.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_READERS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out tests/fuzz/libfuzzer.c,$(wildcard tests/fuzz/*.c)))
 BENCH := $(call objects_of,$(filter-out $(MAINS),$(wildcard bench/*.c)))
 DICOM := $(call objects_of,$(filter-out dicom/convert_dicom.c,$(wildcard dicom/*.c))) $(patsubst %.cc,$(B)/obj/%.o,$(wildcard dicom/*.cc))
+FUZZ_OBJECTS := $(FUZZ_READERS) $(if $(DICOM_LIBS),$(DICOM))
+FUZZ_LIBS := $(if $(DICOM_LIBS),$(DICOM_LIBS) -lstdc++)
 SERVE := $(call objects_of,$(filter-out serve/serve.c,$(wildcard serve/*.c)))
 BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main))) $(if $(DICOM_LIBS),$(B)/make_dicom)
 
@@ -175,6 +177,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 $(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(ALL_CXXFLAGS) -c $< -o $@
+$(FUZZ_READERS): private ALL_CFLAGS += $(if $(DICOM_LIBS),-DFUZZ_DICOM)
 $(B)/obj/dicom/jpeg2000.o: private ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags libopenjp2 2>/dev/null)
 
 define level_rule
@@ -234,7 +237,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 
 $(B)/tests/test_fuzz: $(B)/obj/tests/test_fuzz.o $(FUZZ_OBJECTS) $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(PIE) $^ -o $@ $(FUZZ_LIBS) $(LIBS) -lcmocka
 
 # What serve does without libmicrohttpd.
 $(B)/tests/test_clients: $(B)/obj/tests/test_clients.o $(patsubst %,$(B)/obj/serve/%.o,clients daemon_log) $(LIBRARY)
@@ -243,11 +246,11 @@ $(B)/tests/test_clients: $(B)/obj/tests/test_clients.o $(patsubst %,$(B)/obj/ser
 
 # Searches for inputs that readers of files do not survive (docs/security.md): make fuzz FUZZ="png tiff" SECONDS=600. It needs clang.
 $(B)/fuzz: $(B)/obj/tests/fuzz/libfuzzer.o $(FUZZ_OBJECTS) $(patsubst %,$(B)/obj/tests/support/%.o,small_net fuzz_pth png_chunk) $(LIBRARY)
-	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $^ -o $@ $(FUZZ_LIBS) $(LIBS)
 
 SECONDS ?= 60
 fuzz:
-	@$(MAKE) VARIANT=fuzz CC='$(or $(CLANG),clang)' build/fuzz/fuzz
+	@$(MAKE) VARIANT=fuzz CC='$(or $(CLANG),clang)' CXX='$(or $(CLANGXX),clang++)' build/fuzz/fuzz
 	@tests/fuzz/search build/fuzz $(SECONDS) $(FUZZ)
 
 $(GPU_TESTS:%=$(B)/tests/%): $(B)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)

@@ -27,23 +27,30 @@ typedef struct FuzzTarget {
     size_t (*mutate)(uint8_t *data, size_t size, size_t most, unsigned choice, FuzzBytes *change);
 } FuzzTarget;
 
-#define FUZZ_TARGETS(TARGET) \
-    TARGET(nifti)            \
-    TARGET(nifti_pair)       \
-    TARGET(metaimage)        \
-    TARGET(nrrd)             \
-    TARGET(png)              \
-    TARGET(tiff)             \
-    TARGET(jpeg)             \
-    TARGET(bmp)              \
-    TARGET(npy)              \
-    TARGET(safetensors)      \
-    TARGET(pth)              \
-    TARGET(zip)              \
-    TARGET(yaml)             \
-    TARGET(dataset_json)     \
-    TARGET(plan)             \
-    TARGET(splits)           \
+#ifdef FUZZ_DICOM /* built with DCMTK */
+#define FUZZ_TARGETS_DICOM(TARGET) TARGET(dicom)
+#else
+#define FUZZ_TARGETS_DICOM(TARGET)
+#endif
+
+#define FUZZ_TARGETS(TARGET)   \
+    TARGET(nifti)              \
+    TARGET(nifti_pair)         \
+    TARGET(metaimage)          \
+    TARGET(nrrd)               \
+    TARGET(png)                \
+    TARGET(tiff)               \
+    TARGET(jpeg)               \
+    TARGET(bmp)                \
+    TARGET(npy)                \
+    TARGET(safetensors)        \
+    TARGET(pth)                \
+    TARGET(zip)                \
+    FUZZ_TARGETS_DICOM(TARGET) \
+    TARGET(yaml)               \
+    TARGET(dataset_json)       \
+    TARGET(plan)               \
+    TARGET(splits)             \
     TARGET(records)
 
 #define FUZZ_DECLARE(target) extern const FuzzTarget fuzz_target_##target;

@@ -11,10 +11,10 @@
 
 /* DCMTK calls itself for each sequence within a sequence, without a limit: some hundred kB of nested sequences would
  * take the whole stack. And it looks for the place of each element among those before it, from the last one on: for
- * elements in falling order, or given twice, the time is quadratic. Whatever it reads, it asks the stream for its status first. So the
- * stream tells an error where the stack has grown too much since the stream was made, and after too many tags that are
- * out of order. Not elements: an object may have the same two out of order in each of its items, which takes no time.
- * The rest of the file is not read then, deflated or not.
+ * elements in falling order, or given twice, the time is quadratic. Whatever it reads, it asks the stream for its
+ * status first. So the stream tells an error where the stack has grown too much since the stream was made, and after
+ * too many tags that are out of order. Tags are counted, not elements: an object may have the same two out of order in
+ * each of its items, which takes no time. The rest of the file is not read then, deflated or not.
  *
  * DCMTK also takes memory for what the header of an element claims, and then looks whether the file has so much. Long
  * elements of a stream that can be opened again are left where they are until they are wanted, and their length is
@@ -26,8 +26,7 @@ class DicomStream : public DcmInputBufferStream
     static void begin();
 
     /* file: its bytes, borrowed as long as what was read is used. Reads are to be made on the same stack. */
-    DicomStream(const void *file, size_t size)
-        : bytes(static_cast<const char *>(file)), count(size), start(stack_now())
+    DicomStream(const void *file, size_t size) : bytes(static_cast<const char *>(file)), count(size), start(stack_now())
     {
         setBuffer(bytes, (offile_off_t)count);
         setEos();

@@ -365,11 +365,15 @@ static void class_of(char *kind, size_t bytes, DcmFileFormat *format)
     if (!*kind) text_of(kind, bytes, format->getMetaInfo(), DCM_MediaStorageSOPClassUID);
 }
 
-/* Where the file ended within an element, DCMTK leaves that with the length that its header claims: memory that was never filled. */
-static void drop_unfinished(DcmItem *dataset)
+/* Where the file ended within an element, DCMTK leaves that with the length that its header claims: with memory that was
+ * never filled, or to be read again. count: the bytes of the file. */
+static void drop_unfinished(DcmItem *dataset, size_t count)
 {
-    for (unsigned long i = dataset->card(); i-- > 0;)
-        if (dataset->getElement(i)->transferState() != ERW_ready) delete dataset->remove(i);
+    for (unsigned long i = dataset->card(); i-- > 0;) {
+        DcmElement *element = dataset->getElement(i);
+        if (element->transferState() != ERW_ready || (element->isLeaf() && element->getLengthField() > count))
+            delete dataset->remove(i);
+    }
 }
 
 static HeaderKind kind_of(DcmFileFormat *format, Err *found)
@@ -397,7 +401,7 @@ int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *by
         const OFCondition read =
             format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_PixelData);
         DcmDataset *dataset = format.getDataset();
-        if (read.bad()) drop_unfinished(dataset);
+        if (read.bad()) drop_unfinished(dataset, count);
         format.transferEnd();
         Err found = {};
         if (read.bad()) err_set(&found, ERR_FORMAT, "cut off or damaged: %s", read.text());

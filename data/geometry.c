@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-bool geometry_is_spacing(double mm) { return mm >= 1e-9 && mm <= 1e9; }
+bool geometry_is_spacing(double mm) { return (float)mm >= 1e-9f && (float)mm <= 1e9f; }
 
 Geometry geometry_plane(int64_t height, int64_t width)
 {

@@ -27,7 +27,7 @@ typedef struct Geometry {
     Orientation orientation;
 } Geometry;
 
-/* Whether a spacing can be used: within what a plan may have. */
+/* Whether a spacing can be used: within what a plan may have, as float32. */
 bool geometry_is_spacing(double mm);
 #define GEOMETRY_SPACINGS "a number from 1e-9 to 1e9" /* for messages */
 

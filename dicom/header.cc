@@ -39,10 +39,11 @@ static void text_of(char *text, size_t bytes, DcmItem *item, const DcmTagKey &ta
 /* NaN where the text is not a number and nothing else. */
 static double number_in(const char *text)
 {
+    static const char blanks[] = " \t\r\n";
     char *end;
     const double value = strtod(text, &end);
-    const bool is_number = end > text && text[strspn(text, " +-.0123456789eE")] == '\0';
-    return is_number && !end[strspn(end, " ")] ? value : NAN;
+    const bool is_number = end > text && !text[strspn(text, " \t\r\n+-.0123456789eE")];
+    return is_number && !end[strspn(end, blanks)] ? value : NAN;
 }
 
 /* NaN where something else than a number is there. */
@@ -53,10 +54,11 @@ static double number_of(DcmItem *item, const DcmTagKey &tag, unsigned long index
     Float64 value;
     Float32 single;
     if (!item || item->findAndGetElement(tag, element).bad()) return missing;
-    if (element->getVR() == EVR_DS || element->getVR() == EVR_IS)
-        return element->getOFString(text, index).good() && !text.empty() ? number_in(text.c_str()) : missing;
-    if (element->getFloat64(value, index).good()) return value;
-    return element->getFloat32(single, index).good() ? single : missing;
+    if (element->getFloat32(single, index).good()) return single;
+    if (element->getVR() == EVR_FD && element->getFloat64(value, index).good()) return value;
+    if (element->getOFString(text, index).bad()) return missing;
+    if (text.empty()) return element->getVM() > 1 ? NAN : missing;
+    return number_in(text.c_str());
 }
 
 /* Fails where the number is none. */
@@ -291,7 +293,8 @@ static bool is_image(DcmItem *dataset)
     OFString kind;
     dataset->findAndGetOFString(DCM_SOPClassUID, kind);
     return whole_of(dataset, DCM_Rows, 0) > 0 && whole_of(dataset, DCM_Columns, 0) > 0 &&
-           kind != UID_SegmentationStorage && whole_of(dataset, DCM_BitsAllocated, 0) > 0;
+           kind != UID_SegmentationStorage && kind != "1.2.840.10008.5.1.4.1.1.66.7" &&
+           whole_of(dataset, DCM_BitsAllocated, 0) > 0;
 }
 
 /* How many pixels a byte of the file can make. Nothing in JPEG-LS and JPEG 2000 limits it: an empty image of 2048x2048

@@ -51,6 +51,7 @@ static bool load_own_dictionary()
 static int begin(Err *e)
 {
     DicomStream::begin();
+    dcmEnableUnknownVRConversion.set(OFTrue); /* known attributes whose type was lost are what they are */
     if (!dcmDataDict.isDictionaryLoaded() && !load_own_dictionary())
         return err_set(e, ERR_IO, "DCMTK's data dictionary %s is not there: install it, or set DCMDICTPATH to its path",
                        DCM_DICT_DEFAULT_PATH);
@@ -103,23 +104,25 @@ static int expect_fragments(DicomPixels *p, Err *e)
 {
     DcmPixelSequence *all = NULL;
     if (p->pixels->getEncapsulatedRepresentation(p->syntax, NULL, all).bad() || !all) return 0;
-    if (p->syntax == EXS_RLELossless && all->card() != (unsigned long)p->frames + 1)
-        return err_set(e, ERR_FORMAT, "%ld RLE frames in %lu pieces: expected one for each frame", p->frames,
-                       all->card() ? all->card() - 1 : 0);
+    long pieces = 0;
     DcmObject *at = all->nextInContainer(NULL);
     while (at && (at = all->nextInContainer(at))) {
         DcmPixelItem *item = static_cast<DcmPixelItem *>(at);
         Uint8 *bytes = NULL;
-        if (item->getUint8Array(bytes).good() && bytes) TRY(expect_sizes(p, bytes, item->getLength(), e));
+        if (item->getUint8Array(bytes).bad() || !bytes) continue;
+        TRY(expect_sizes(p, bytes, item->getLength(), e));
+        pieces++;
     }
-    return 0;
+    if (p->syntax != EXS_RLELossless || pieces == p->frames) return 0;
+    return err_set(e, ERR_FORMAT, "%ld RLE frames in %ld pieces: expected one for each frame", p->frames, pieces);
 }
 
 /* What follows the pixels is not needed, and may be padding or damaged. */
 static bool has_whole_pixels(DcmItem *dataset)
 {
     DcmElement *element = NULL;
-    return dataset->findAndGetElement(DCM_PixelData, element).good() && element->transferState() == ERW_ready;
+    return dataset->findAndGetElement(DCM_PixelData, element).good() && element->transferState() == ERW_ready &&
+           element->loadAllDataIntoMemory().good();
 }
 
 static int open(DicomPixels *p, const void *bytes, size_t count, Err *e)
@@ -132,6 +135,7 @@ static int open(DicomPixels *p, const void *bytes, size_t count, Err *e)
     const bool is_whole = read.good() || has_whole_pixels(dataset);
     p->format.transferEnd();
     if (!is_whole) return err_set(e, ERR_FORMAT, "cut off or damaged: %s", read.text());
+    if (!stream.has_end()) return err_set(e, ERR_FORMAT, "cut off or damaged: its deflated part has no end");
     if (dataset->findAndGetElement(DCM_PixelData, element).bad() ||
         !(p->pixels = dynamic_cast<DcmPixelData *>(element)))
         return err_set(e, ERR_FORMAT, "there is no PixelData");

@@ -75,7 +75,7 @@ static int read_headers(DicomScan *s, Text *warnings, const DicomSources *source
 /* A series and what was found of it. */
 typedef struct Group {
     const DicomFile *first; /* borrowed */
-    int images;
+    int images, usable;     /* usable: of files without a fault */
 } Group;
 
 static int compare_groups(const void *a, const void *b)
@@ -94,9 +94,10 @@ static int group_files(Group **groups, int *count, const DicomScan *s, Err *e)
     for (int i = 0; i < s->file_count; i++) {
         int k = *count; /* files of a series mostly follow each other */
         while (k > 0 && strcmp((*groups)[k - 1].first->series, s->files[i].series)) k--;
-        if (!k) (*groups)[k = (*count)++] = (Group){&s->files[i], 0};
+        if (!k) (*groups)[k = (*count)++] = (Group){&s->files[i], 0, 0};
         else k--;
         (*groups)[k].images += s->files[i].count;
+        if (!s->files[i].fault_code) (*groups)[k].usable += s->files[i].count;
     }
     qsort(*groups, (size_t)*count, sizeof **groups, compare_groups);
     return 0;
@@ -119,9 +120,16 @@ static void add_group(Text *t, const Group *g)
 
 static void warn_of_faults(Text *warnings, const DicomSources *source, const DicomScan *s)
 {
-    for (int i = 0; i < s->file_count; i++)
-        if (s->files[i].fault_code)
-            text_add(warnings, "%s: %s\n", sources_name(source, s->files[i].source), s->files[i].fault);
+    const DicomFile *first = NULL;
+    int count = 0;
+    for (int i = 0; i < s->file_count; i++) {
+        if (!s->files[i].fault_code) continue;
+        first = first ? first : &s->files[i];
+        count++;
+    }
+    if (count)
+        text_add(warnings, "%d file%s cannot be used; %s: %s\n", count, count == 1 ? "" : "s",
+                 sources_name(source, first->source), first->fault);
 }
 
 int series_table(Text *text, Text *warnings, const DicomSources *source, Err *e)
@@ -148,7 +156,9 @@ static int no_series(const DicomScan *s, const DicomSources *source, Err *e)
         return err_set(e, ERR_VALUE, "%s is no DICOM file: expected a folder, or a zip archive, of one series",
                        sources_name(source, 0));
     if (!source->count)
-        return err_set(e, ERR_VALUE, "there is no file: expected a folder, or a zip archive, of one series");
+        return err_set(
+            e, ERR_VALUE,
+            "there is no file (hidden ones, \".name\", are left out): expected a folder, or a zip archive, of one series");
     return err_set(e, ERR_VALUE,
                    "none of the %d files is DICOM, %s is not: expected a folder, or a zip archive, of one series",
                    source->count, sources_name(source, 0));
@@ -178,24 +188,35 @@ static int which_series(const Group *groups, int count, const char *wanted, Err 
 static bool is_wanted(const Group *g, const char *wanted)
 {
     char *end;
-    if (!wanted || !strcmp(g->first->series, wanted)) return true;
+    if (!strcmp(g->first->series, wanted)) return true;
     const long long number = strtoll(wanted, &end, 10);
     return isdigit((unsigned char)*wanted) && !*end && number == g->first->series_number;
 }
 
-/* *uid: of the chosen series, borrowed from the scan. */
-static int choose_series(const char **uid, const DicomScan *s, const DicomSources *source, const char *wanted, Err *e)
+static void warn_of_unusable(Text *warnings, const DicomSources *source, const Group *groups, int count)
 {
+    for (int i = 0; i < count; i++)
+        if (!groups[i].usable)
+            text_add(warnings, "the series %s is left out, none of its images can be used; %s: %s\n",
+                     groups[i].first->series, sources_name(source, groups[i].first->source), groups[i].first->fault);
+}
+
+/* *uid: of the chosen series, borrowed from the scan. Without a choice those of which nothing can be used do not count. */
+static int choose_series(const char **uid, Series *in, const DicomSources *source, const char *wanted, Err *e)
+{
+    const DicomScan *s = &in->scan;
     Group *groups;
-    int count, found = 0;
+    int count, found = 0, usable = 0;
     if (!s->file_count) return no_series(s, source, e);
     TRY(group_files(&groups, &count, s, e));
+    for (int i = 0; i < count; i++) usable += groups[i].usable > 0;
     for (int i = 0; i < count; i++)
-        if (is_wanted(&groups[i], wanted)) {
+        if (wanted ? is_wanted(&groups[i], wanted) : groups[i].usable || !usable) {
             *uid = groups[i].first->series;
             found++;
         }
     const int code = found == 1 ? 0 : which_series(groups, count, found ? NULL : wanted, e);
+    if (!code && !wanted && usable) warn_of_unusable(&in->warnings, source, groups, count);
     mem_free(groups);
     return code;
 }
@@ -267,7 +288,7 @@ static int open_series(Series *s, const DicomSources *source, const SeriesChoice
 {
     const char *uid = NULL;
     TRY(read_headers(&s->scan, &s->warnings, source, false, e));
-    TRY(choose_series(&uid, &s->scan, source, choice->series, e));
+    TRY(choose_series(&uid, s, source, choice->series, e));
     TRY(list_slices(s, source, uid, e));
     TRY(volumes_choose(s, source, choice->volume, e));
     TRY(stack_geometry(s, source, e));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <zlib.h>
 
 thread_local unsigned DicomStream::out_of_order, DicomStream::tags[];
 
@@ -35,6 +36,26 @@ class OrderWarnings : public dcmtk::log4cplus::Appender
     }
 };
 } // namespace
+
+bool DicomStream::has_end() const
+{
+    Bytef unpacked[1 << 14];
+    z_stream z = {};
+    int done = Z_OK;
+    if (!is_deflated) return true;
+    if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return false;
+    for (size_t at = deflated_from; done == Z_OK && (at < count || !z.avail_out);) {
+        const uInt given = (uInt)std::min(count - at, (size_t)1 << 30);
+        z.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(bytes + at));
+        z.avail_in = given;
+        z.next_out = unpacked;
+        z.avail_out = sizeof unpacked;
+        done = inflate(&z, Z_NO_FLUSH);
+        at += given - z.avail_in;
+    }
+    inflateEnd(&z);
+    return done == Z_STREAM_END;
+}
 
 void DicomStream::begin()
 {

@@ -53,8 +53,12 @@ class DicomStream : public DcmInputBufferStream
     OFCondition installCompressionFilter(E_StreamCompression filter) override
     {
         is_deflated = true;
+        deflated_from = (size_t)tell();
         return DcmInputBufferStream::installCompressionFilter(filter);
     }
+
+    /* Whether what is deflated comes to its end: DCMTK does not look, and the last bytes may be wrong then. */
+    bool has_end() const;
 
     /* An element of the file that this thread reads is out of order, or there twice (then its tag does not matter). */
     static void note_order(unsigned tag, bool is_twice);
@@ -67,6 +71,7 @@ class DicomStream : public DcmInputBufferStream
     const char *const bytes;
     const size_t count;
     bool is_deflated = false;
+    size_t deflated_from = 0;
     const uintptr_t start;
 
     /* The bytes from a place on, to be read again. */

@@ -417,9 +417,9 @@ static int evaluate(Work *w, Err *e)
 /* An evaluation that fails leaves an earlier summary in place: a warning says so. */
 static void warn_of_earlier(const Work *w)
 {
-    bool there;
+    bool there, is_folder;
     char *path = path_format(NULL, "%s/summary.json", w->o->common.output);
-    if (path && !file_is_there(path, &there, NULL) && there)
+    if (path && !file_is_there(path, &there, NULL) && there && !file_is_folder(path, &is_folder, NULL) && !is_folder)
         program_warn("%s is of an earlier evaluation: this one has written none", path);
     mem_free(path);
 }

@@ -4,26 +4,36 @@
 #include "base/memory.h"
 #include "evaluation/summary_files.h"
 
+/* summary.json comes first: where it is, all others are of its evaluation. */
+static const char *const names[] = {"summary.json", "summary.yaml",  "per_case.csv",
+                                    "paper.csv",    "instances.csv", "report.html"};
+enum { NAMES = sizeof names / sizeof *names };
+
+static int expect_no_folder(const char *folder, const char *name, Err *e)
+{
+    bool is_folder;
+    char *path = path_format(e, "%s/%s", folder, name);
+    int code = file_is_folder(path, &is_folder, e);
+    if (!code && is_folder) code = err_set(e, ERR_IO, "%s: there is a folder of this file's name", path);
+    mem_free(path);
+    return code;
+}
+
 int outputs_check(const char *folder, Err *e)
 {
     OutFile probe;
-    bool is_folder;
     TRY(file_make_folders(folder, e));
+    for (int i = 0; i < NAMES; i++) TRY(expect_no_folder(folder, names[i], e));
     char *path = path_format(e, "%s/summary.json", folder);
-    int code = file_is_folder(path, &is_folder, e);
-    if (!code && is_folder) code = err_set(e, ERR_IO, "%s: there is a folder of this file's name", path);
-    if (!code) code = file_create(&probe, path, e);
+    const int code = path ? file_create(&probe, path, e) : ERR_NOMEM;
     if (!code) file_abort(&probe);
     mem_free(path);
     return code;
 }
 
-/* summary.json comes first: where it is, all others are of its evaluation. */
 int outputs_remove(const char *folder, Err *e)
 {
-    static const char *const names[] = {"summary.json", "summary.yaml",  "per_case.csv",
-                                        "paper.csv",    "instances.csv", "report.html"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (int i = 0; i < NAMES; i++) {
         char *path = path_format(e, "%s/%s", folder, names[i]);
         const int code = path ? file_remove(path, e) : ERR_NOMEM;
         mem_free(path);

@@ -225,6 +225,20 @@ for kind in 554e 5554; do # UN, UT
     has "tells it" 'warning: .*4_003_0: cut off or damaged' stderr
     equals "and shows nothing of the memory" "$(cut -c 1-24 "$out/stdout")" '1.2  -  -  1 image  '
 done
+becomes "a slope whose type is not known" slope-un slope=2 0028,1053=- begin=28005310554e0000020000003220
+refused "an empty number before another" 'RescaleSlope is .*expected a number' '0028,1053=\2'
+make deflated-cut syntax=deflated size=64x64x1
+for bytes in 1 2 3 4; do
+    rm -rf "$out/cut"; mkdir "$out/cut"; head -c -$bytes "$out/deflated-cut/4_003_0" >"$out/cut/a"
+    check "a deflated file without its last $bytes" 1 convert "$out/cut" -o "$out/bad.nii"
+    has "is cut off" 'cut off or damaged' stderr
+done
+make capture size=24x20x1 0028,0004=RGB 0020,000E=1.2.3; mkdir "$out/captured"; cp "$out"/explicit/* "$out/captured"; cp "$out/capture/4_003_0" "$out/captured/capture"
+check "a series that cannot be used beside another one" 0 convert "$out/captured" -o "$out/captured.nii"
+is "the other one is converted" same "$out/captured.nii" "$out/explicit.want.nii"
+has "a warning tells" 'warning: the series 1.2.3 is left out, none of its images can be used; .*/capture: its pixels are no gray values' stderr
+check "it can be chosen" 1 convert "$out/captured" --series 1.2.3 -o "$out/bad.nii"
+has "and is refused then" 'capture: its pixels are no gray values' stderr
 refused "an image without Rows" '4_003_0: cut off or damaged: Rows, Columns or BitsAllocated is missing' 0028,0010=-
 rle() { printf "$1\\100\\000\\000\\000$2"; head -c 52 /dev/zero; printf '\000\001\000\001'; } # SEGMENTS SECOND-BEGIN
 rle '\002\000\000\000' '\000\377\377\000' >"$out/rle_far"; rle '\017\000\000\000' '\102\000\000\000' >"$out/rle_many"

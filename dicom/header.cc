@@ -288,12 +288,15 @@ static bool is_blank(const unsigned char *bytes, size_t count)
     return true;
 }
 
+/* DCMTK 3.6.7 does not know it yet. */
+static const char label_map_segmentation[] = "1.2.840.10008.5.1.4.1.1.66.7";
+
 static bool is_image(DcmItem *dataset)
 {
     OFString kind;
     dataset->findAndGetOFString(DCM_SOPClassUID, kind);
     return whole_of(dataset, DCM_Rows, 0) > 0 && whole_of(dataset, DCM_Columns, 0) > 0 &&
-           kind != UID_SegmentationStorage && kind != "1.2.840.10008.5.1.4.1.1.66.7" &&
+           kind != UID_SegmentationStorage && kind != label_map_segmentation &&
            whole_of(dataset, DCM_BitsAllocated, 0) > 0;
 }
 

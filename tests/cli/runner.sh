@@ -62,7 +62,7 @@ counts "one that bails out fails" 1 "1 passed, 1 failed" test_bail
 script killer <<'T'
 kill -KILL $(ps -o ppid= $PPID)
 T
-counts "one that ends the shell above it fails, and what then did not run" 1 "0 passed, 2 failed" killer good
+counts "one that ends the shell above it fails, and what then did not run" 1 "0 passed, 2 failed" --jobs 1 killer good
 script endless <<'T'
 echo ok - a; sleep 8
 T

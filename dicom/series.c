@@ -160,7 +160,7 @@ static int no_series(const DicomScan *s, const DicomSources *source, Err *e)
             e, ERR_VALUE,
             "there is no file (hidden ones, \".name\", are left out): expected a folder, or a zip archive, of one series");
     return err_set(e, ERR_VALUE,
-                   "none of the %d files is DICOM, %s is not: expected a folder, or a zip archive, of one series",
+                   "none of the %d files is DICOM; the first: %s; expected a folder, or a zip archive, of one series",
                    source->count, sources_name(source, 0));
 }
 

@@ -264,6 +264,9 @@ fi
 cp -r "$out/explicit" "$out/report"; "$build/make_dicom" "$out/dose" "$out/dose.nii" size=24x20x1 0008,0016=1.2.840.10008.5.1.4.1.1.88.11 0028,0010=- 2>/dev/null; cp "$out"/dose/* "$out/report/report"
 check "a report beside the slices" 0 convert "$out/report" -o "$out/report.nii"
 has "is told" 'warning: 1 DICOM object is no image .* and is not read; the first: .*/report/report' stderr
+mkdir "$out/texts"; cp Makefile README.md "$out/texts"
+check "no DICOM among several files" 1 convert "$out/texts" -o "$out/bad.nii"
+has "is told" 'none of the 2 files is DICOM; the first: .*/Makefile; expected a folder' stderr
 check "nothing there" 1 convert "$out/explicitt" -o "$out/bad.nii"
 has "is told" 'there is no such file or folder' stderr
 mkdir "$out/empty"; check "an empty folder" 1 convert "$out/empty" -o "$out/bad.nii"
